@@ -4,6 +4,7 @@ The only reader of the environment in the project. Knows nothing of models,
 engines or pages: values in, a frozen record out.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,13 @@ class Settings:
     max_tokens: int = DEFAULT_MAX_TOKENS
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read ``LAB_MODEL``, ``LAB_CACHE``, ``LAB_DTYPE`` and ``LAB_MAX_TOKENS``.
 
-        An unset or blank variable means its default. Raises ConfigError.
+        ``environ`` is this process's environment by default. An unset or blank variable
+        means its default. Raises ConfigError.
         """
+        environ = os.environ if environ is None else environ
         given = {key: value.strip() for key, value in environ.items() if value.strip()}
         cache = given.get("LAB_CACHE") or platformdirs.user_cache_dir("token-lab", False)
         return cls(

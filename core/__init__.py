@@ -1,0 +1,1 @@
+"""What Token Lab knows about language models; nothing here imports Gradio."""

@@ -1,0 +1,226 @@
+"""The public API's answers: engine and plain values in, stable JSON out.
+
+Everything a notebook can ask for. NaN never leaves: what was not predicted is null.
+Knows nothing of Gradio.
+"""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from core import chat, limits
+from core.engines import Engine
+from core.errors import InputError
+from core.measures import measure, surprisal_bits
+from core.sampling import Sampler, generate
+from core.tokens import Distribution, ScoredText, Token
+
+Json = dict[str, Any]
+
+
+def tokenize(engine: Engine, text: str, control_tokens: bool = False) -> Json:
+    """The text's own tokens (no BOS), with counts."""
+    limits.check_text(text)
+    tokens = engine.tokenize(text, control_tokens=control_tokens)
+    return {
+        "model": engine.info.name,
+        "tokens": [_token(token) | {"bytes": token.piece.hex()} for token in tokens],
+        "n_tokens": len(tokens),
+        "n_characters": len(text),
+        "n_bytes": len(text.encode()),
+    }
+
+
+def next_token(engine: Engine, text: str, top_n: int = 20) -> Json:
+    """The most likely next tokens after a text, and what all others hold."""
+    ids = context_ids(engine, text)
+    top_n = limits.check_whole_number(top_n, "top_n", 1, limits.MAX_LISTED)
+    distribution = engine.next(ids)
+    best = [int(i) for i in distribution.top(top_n)]
+    others = np.delete(distribution.logprob_by_id, best).astype(np.float64)
+    return {
+        "model": engine.info.name,
+        "context_ids": list(ids),
+        "candidates": [_candidate(engine, distribution, i) for i in best],
+        "rest": {
+            "n_tokens": distribution.vocab_size - len(best),
+            "prob": float(np.sum(np.exp(others))) + distribution.tail_mass,
+        },
+        "entropy_bits": distribution.entropy_bits,
+    }
+
+
+def sample(
+    engine: Engine,
+    text: str,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    seed: int = 0,
+    max_new_tokens: int = 20,
+) -> Json:
+    """Continue a text token by token; every draw is in ``steps``."""
+    ids = context_ids(engine, text)
+    sampler = checked_sampler(engine, temperature, top_k, top_p, min_p)
+    n = limits.check_whole_number(max_new_tokens, "max_new_tokens", 1, limits.MAX_NEW_TOKENS)
+    rng = np.random.default_rng(checked_seed(seed))
+    steps = list(generate(engine.next, ids, sampler, rng, n, engine.info.stop_ids))
+    return {
+        "model": engine.info.name,
+        "text": engine.decode([step.id for step in steps]),
+        "steps": [
+            {
+                "id": step.id,
+                "text": engine.vocabulary.token(step.id).text,
+                "r": step.r,
+                "logprob": step.logprob,
+                "sampler_prob": step.sampler_prob,
+                "rank": step.rank,
+            }
+            for step in steps
+        ],
+        "stopped": "end" if steps[-1].id in engine.info.stop_ids else "length",
+    }
+
+
+def surprisal(engine: Engine, text: str, top_n: int = 5) -> Json:
+    """One row for every id the model saw, BOS included; null where nothing was predicted."""
+    ids = context_ids(engine, text)
+    top_n = limits.check_whole_number(top_n, "top_n", 1, limits.MAX_LISTED)
+    scored = engine.score(ids, top_n=top_n)
+    tokens = engine.vocabulary.tokens(ids)
+    whole = measure(scored, tokens, 0, len(ids))
+    return {
+        "model": engine.info.name,
+        "tokens": [_scored_row(engine, scored, token, i) for i, token in enumerate(tokens)],
+        "total_bits": whole.total_bits,
+        "bits_per_token": whole.bits_per_token,
+        "bits_per_byte": whole.bits_per_byte,
+        "perplexity": whole.perplexity,
+        "n_scored": whole.n_scored,
+    }
+
+
+def chat_document(
+    engine: Engine, messages: str, tools: str = "", add_generation_prompt: bool = True
+) -> Json:
+    """The document a chat template makes of messages; messages and tools are JSON text."""
+    document = engine.render_chat(
+        parse_messages(messages),
+        tools=parse_json_list(tools, "tools") if tools.strip() else None,
+        add_generation_prompt=add_generation_prompt,
+    )
+    words = chat.roles(document, engine.vocabulary)
+    tokens = engine.vocabulary.tokens(document.ids)
+    return {
+        "model": engine.info.name,
+        "text": engine.decode(document.ids),
+        "tokens": [
+            _token(token) | {"role": word or None}
+            for token, word in zip(tokens, words, strict=True)
+        ],
+    }
+
+
+def context_ids(engine: Engine, text: str) -> tuple[int, ...]:
+    """The ids the model sees for a text: what its tokenizer puts in front, then the text's own."""
+    limits.check_text(text)
+    return (*engine.info.prefix_ids, *(token.id for token in engine.tokenize(text)))
+
+
+def checked_sampler(
+    engine: Engine, temperature: float, top_k: int, top_p: float, min_p: float
+) -> Sampler:
+    """A Sampler of values that may be anything; raises InputError."""
+    return Sampler(
+        temperature=limits.check_number(temperature, "Temperature"),
+        top_k=limits.check_top_k(top_k, engine.info.vocab_size),
+        top_p=limits.check_number(top_p, "top-p"),
+        min_p=limits.check_number(min_p, "min-p"),
+    )
+
+
+def checked_seed(seed: Any) -> int:
+    """A seed for numpy's generator; raises InputError."""
+    return limits.check_whole_number(seed, "The seed", 0, 2**32 - 1)
+
+
+def parse_messages(text: str) -> list[Json]:
+    """Chat messages from JSON text: a list of objects with a role; raises InputError."""
+    messages = parse_json_list(text, "messages")
+    for number, message in enumerate(messages, start=1):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise InputError(
+                f"Message {number} is not an object with a role. Write for example "
+                '[{"role": "user", "content": "Hello"}].'
+            )
+    if not messages:
+        raise InputError("There are no messages. Write at least one, with a role and a content.")
+    return messages
+
+
+def parse_json_list(text: str, what: str) -> list[Any]:
+    """A JSON list from text; raises InputError that says where the JSON breaks."""
+    limits.check_text(text, f"JSON of the {what}")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"The {what} are not valid JSON: {error}.") from error
+    if not isinstance(value, list):
+        raise InputError(f"The {what} must be a JSON list, in square brackets.")
+    _check_strings(value, what)
+    return value
+
+
+def _check_strings(value: Any, what: str) -> None:
+    """JSON escapes can spell what no text may hold; look at every string."""
+    if isinstance(value, str):
+        limits.check_text(value, f"text in the {what}", may_be_empty=True)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _check_strings(item, what)
+    elif isinstance(value, list):
+        for item in value:
+            _check_strings(item, what)
+
+
+def _token(token: Token) -> Json:
+    return {"id": token.id, "text": token.text, "special": token.special}
+
+
+def _candidate(engine: Engine, distribution: Distribution, token_id: int) -> Json:
+    logprob = distribution.logprob_of(token_id)
+    return {
+        "id": token_id,
+        "text": engine.vocabulary.token(token_id).text,
+        "prob": math.exp(logprob),
+        "logprob": logprob,
+        "surprisal_bits": surprisal_bits(logprob),
+        "rank": distribution.rank_of(token_id),
+    }
+
+
+def _scored_row(engine: Engine, scored: ScoredText, token: Token, i: int) -> Json:
+    if not scored.predicted[i]:
+        unknown = dict.fromkeys(("logprob", "surprisal_bits", "rank", "entropy_bits", "top"))
+        return _token(token) | unknown
+    logprob = float(scored.logprobs[i])
+    top = zip(scored.top_ids[i], scored.top_logprobs[i], strict=True)
+    return _token(token) | {
+        "logprob": logprob,
+        "surprisal_bits": surprisal_bits(logprob),
+        "rank": int(scored.ranks[i]) or None,
+        "entropy_bits": float(scored.entropies_bits[i]),
+        "top": [
+            {
+                "id": int(token_id),
+                "text": engine.vocabulary.token(int(token_id)).text,
+                "prob": math.exp(value),
+                "logprob": float(value),
+            }
+            for token_id, value in top
+        ],
+    }

@@ -1,0 +1,154 @@
+"""How a token and a number look: the one place that decides.
+
+Gives plain JSON values for the page's components; exact numbers are rounded here and
+nowhere else. Knows nothing of Gradio, engines or colours beyond their index.
+"""
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from core.measures import surprisal_bits
+from core.tokens import Distribution, Token
+
+Json = dict[str, Any]
+N_HUES = 8
+INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp", "Co", "Cn"}
+GLYPHS = {" ": ("space", "·"), "\n": ("newline", "↵"), "\t": ("tab", "⇥"), "\r": ("newline", "␍")}
+NO_PREDICTION = "no prediction: nothing stands before it"
+
+
+def parts(token: Token) -> list[list[str]]:
+    """The label of a token as (kind, text) runs: text, space, newline, tab, mark, byte, special."""
+    if token.special:
+        return [["special", token.piece.decode("utf-8", errors="replace")]]
+    if not token.is_text:
+        return [["byte", token.piece.hex(" ").upper()]]
+    text = token.piece.decode("utf-8")
+    glyphs = [_glyph(character, first=i == 0) for i, character in enumerate(text)]
+    runs = groupby(glyphs, key=lambda glyph: glyph[0])
+    return [[kind, "".join(glyph for _, glyph in run)] for kind, run in runs]
+
+
+def _glyph(character: str, first: bool) -> tuple[str, str]:
+    """(kind, what is drawn) for one character; invisible ones show their code point."""
+    if character in GLYPHS:
+        return GLYPHS[character]
+    category = unicodedata.category(character)
+    if category in INVISIBLE:
+        return "mark", f"U+{ord(character):04X}"
+    if first and category.startswith("M"):
+        return "text", "◌" + character
+    return "text", character
+
+
+def label(token: Token) -> str:
+    """The label as one string, for charts and screen readers."""
+    return "".join(text for _, text in parts(token))
+
+
+def hue(token_id: int) -> int:
+    """The categorical colour of a token id: the same one everywhere."""
+    return (token_id * 5) % N_HUES
+
+
+def format_prob(prob: float) -> str:
+    """A probability as a percentage with two significant digits: 94 %, 0.012 %."""
+    percent = 100 * prob
+    if percent >= 99.995:
+        return "≈100 %"
+    if percent >= 99:
+        return f"{percent:.2f} %"
+    if percent >= 10:
+        return f"{percent:.0f} %"
+    if percent >= 1e-4:
+        return f"{percent:.{_decimals(percent)}f} %"
+    return f"{percent:.1e} %" if percent > 0 else "0 %"
+
+
+def _decimals(value: float) -> int:
+    """Decimals that leave two significant digits of a value below 10."""
+    exponent = int(f"{value:.1e}".partition("e")[2])
+    return max(0, 1 - exponent)
+
+
+def format_bits(bits: float | None) -> str:
+    """Bits with two decimals; a dash where there are none."""
+    return "–" if bits is None else f"{bits + 0.0:.2f}"
+
+
+def format_exact(value: float) -> str:
+    """A number with all the digits a float32 holds, for hover texts."""
+    return f"{value:.9g}"
+
+
+def token_facts(token: Token) -> list[list[str]]:
+    """(term, value) rows that are true of a token whatever the model says."""
+    facts = [["text", repr(token.text)], ["token id", str(token.id)]]
+    if token.special:
+        return [*facts, ["kind", "special token"]]
+    return [*facts, ["bytes", token.piece.hex(" ").upper()]]
+
+
+def chip(token: Token, *, character: str | None = None, **extra: Any) -> Json:
+    """One token for the strip; ``character`` is what its bytes are a part of.
+
+    ``extra`` may add ``heat`` (0…1), ``note``, ``mark``, ``role`` and ``facts``.
+    """
+    facts = token_facts(token) + extra.pop("facts", [])
+    if character is not None:
+        facts.append(["part of", character])
+    shown = {"id": token.id, "parts": parts(token), "hue": hue(token.id), "facts": facts}
+    if token.special:
+        shown["special"] = True
+    if not token.special and b"\n" in token.piece:
+        shown["breaks"] = True
+    return shown | extra
+
+
+def probability_facts(logprob: float, rank: int | None) -> list[list[str]]:
+    """(term, value) rows of one prediction, in full."""
+    return [
+        ["probability", format_exact(math.exp(logprob))],
+        ["surprisal", f"{surprisal_bits(logprob):.6f} bits"],
+        ["log-prob", f"{logprob:.6f}"],
+        ["rank", "unknown" if rank is None else f"{rank:,}"],
+    ]
+
+
+def candidate(token: Token, logprob: float, rank: int | None, **extra: Any) -> Json:
+    """One row of the candidate list: label, probability, bits, rank and the exact numbers."""
+    prob = math.exp(logprob)
+    return {
+        "id": token.id,
+        "parts": parts(token),
+        "hue": hue(token.id),
+        "special": token.special,
+        "prob": prob,
+        "prob_label": format_prob(prob),
+        "bits_label": format_bits(surprisal_bits(logprob)),
+        "rank": rank,
+        "facts": token_facts(token) + probability_facts(logprob, rank),
+    } | extra
+
+
+def rest_row(distribution: Distribution, shown_ids: Sequence[int]) -> Json:
+    """The last row of every list: all other tokens together."""
+    prob = rest_mass(distribution, shown_ids)
+    n_tokens = distribution.vocab_size - len(shown_ids)
+    return {
+        "label": f"everything else: {n_tokens:,} tokens",
+        "prob": prob,
+        "prob_label": format_prob(prob),
+        "facts": [["probability", format_exact(prob)], ["tokens", f"{n_tokens:,}"]],
+    }
+
+
+def rest_mass(distribution: Distribution, shown_ids: Sequence[int]) -> float:
+    """The probability of all tokens that are not in ``shown_ids``."""
+    others = np.delete(distribution.logprob_by_id, list(shown_ids)).astype(np.float64)
+    return float(np.sum(np.exp(others))) + distribution.tail_mass

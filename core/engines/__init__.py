@@ -1,0 +1,109 @@
+"""The seam: what every engine can do, and how one is opened.
+
+The weakest engine (a remote server that returns a top-N) defines the verbs. There is
+no ``generate``: the loop that makes a text is in ``core.sampling``, for all to read.
+Knows nothing of torch or HTTP; those stay behind ``open_engine``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, overload
+
+from core.config import Settings
+from core.progress import Progress
+from core.tokens import ChatDocument, Distribution, Ids, ScoredText, Token, Vocabulary
+
+Message = dict[str, Any]
+ScoreReport = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What may be said about the model that runs, for the header and for the demos.
+
+    ``context_length`` is the most tokens taken here. ``prefix_ids`` stand before
+    every plain text (BOS where the tokenizer adds one). ``stop_ids`` end a generated
+    text. ``note`` says why this is not the intended model and what to do;
+    ``chat_note`` what to know about its chat template. ``folder`` opens the same
+    model with plain transformers.
+    """
+
+    name: str
+    licence: str
+    source: str
+    device: str
+    dtype: str
+    vocab_size: int
+    context_length: int
+    prefix_ids: tuple[int, ...] = ()
+    stop_ids: frozenset[int] = frozenset()
+    note: str = ""
+    chat_note: str = ""
+    folder: str = ""
+
+
+class Engine(Protocol):
+    """A language model, as five verbs over token ids. Safe to call from many threads."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model that runs."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """All its tokens."""
+
+    def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
+        """The tokens of a text, without BOS.
+
+        Text that spells a special token is plain text unless ``control_tokens``.
+        """
+
+    def decode(self, ids: Ids) -> str:
+        """The text of the ids, special tokens spelt out."""
+
+    @overload
+    def next(self, ids: Ids) -> Distribution: ...
+
+    @overload
+    def next(self, ids: Sequence[Ids]) -> list[Distribution]: ...
+
+    def next(self, ids: Ids | Sequence[Ids]) -> Distribution | list[Distribution]:
+        """The distribution of the token after ``ids``; one for each of a list of documents.
+
+        Raises NoPrediction for an empty document and ContextTooLong.
+        """
+
+    def score(self, ids: Ids, *, top_n: int = 10, report: ScoreReport | None = None) -> ScoredText:
+        """What the model made of each token of ``ids``, with its ``top_n`` guesses there.
+
+        ``report(done, total)`` is called as rows are finished. Raises ContextTooLong.
+        """
+
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[dict[str, Any]] | None = None,
+        add_generation_prompt: bool = True,
+        control_tokens: bool = False,
+    ) -> ChatDocument:
+        """Write messages with the tokenizer's own chat template, as ids.
+
+        Special-token text inside a message is plain text unless ``control_tokens``.
+        Raises NoChatTemplate, and InputError when the template refuses the messages.
+        """
+
+
+def open_engine(settings: Settings, report: Callable[[Progress], None]) -> Engine:
+    """Get the weights, load the model and return the engine, reporting what is going on.
+
+    Raises ConfigError and WeightsError.
+    """
+    if settings.model == "toy":
+        from core.engines.toy import ToyEngine
+
+        return ToyEngine()
+    from core.engines.local import open_local
+
+    return open_local(settings, report)

@@ -1,0 +1,181 @@
+"""Models of the Hugging Face Hub: what its cache holds, and what it is willing to give.
+
+Knows nothing of the catalogue, of other sources, or of which model is wanted
+instead. The Hub's own settings (HF_TOKEN, HF_HOME, HF_ENDPOINT, …) are read by
+``huggingface_hub`` itself.
+"""
+
+import logging
+from fnmatch import fnmatch
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    FileMetadataError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    XetDownloadError,
+)
+from huggingface_hub.file_download import repo_folder_name
+from huggingface_hub.hf_api import ModelInfo
+from huggingface_hub.utils.tqdm import disable_progress_bars
+
+from core.errors import WeightsError
+from core.model_folder import bytes_under, cannot_write, missing_from, require_space
+from core.progress import Progress, Report, call, in_megabytes
+
+SECONDS_TO_ANSWER = 8.0
+WANTED = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "*.jinja",
+    "chat_template.json",
+    "model.safetensors",
+    "model-*.safetensors",
+    "model.safetensors.index.json",
+)
+
+log = logging.getLogger(__name__)
+
+
+class HubError(WeightsError):
+    """The Hub does not give this model now; the sentence says why and what to do."""
+
+
+class HubUnreachable(HubError):
+    """The Hub gives nothing at all now, so there is no use in asking for another model."""
+
+
+def cached_snapshot(hub_id: str) -> Path | None:
+    """The newest complete copy in the Hub's local cache, without asking the network."""
+    try:
+        config = try_to_load_from_cache(hub_id, "config.json")
+    except HFValidationError:
+        return None
+    if not isinstance(config, str):
+        return None
+    folder = Path(config).parent
+    missing = missing_from(folder)
+    if missing:
+        log.warning("The cached copy of %s is not used: it has no %s.", hub_id, missing)
+    return None if missing else folder
+
+
+def download(hub_id: str, report: Report) -> Path:
+    """A complete local snapshot of the model's newest version, fetched as far as needed.
+
+    Raises HubError when the Hub does not give it, WeightsError when the disk does
+    not take it. That the Hub can't be reached is known within 10 s.
+    """
+    try:
+        folder = _fetch(hub_id, _ask(hub_id, report), report)
+    except (httpx2.HTTPError, EntryNotFoundError, XetDownloadError, OSError, ValueError) as error:
+        log.info("%s could not be fetched from the Hub", hub_id, exc_info=True)
+        raise _refusal(hub_id, error) from error
+    if missing := missing_from(folder):
+        raise _incomplete(hub_id, missing)
+    return folder
+
+
+def _ask(hub_id: str, report: Report) -> ModelInfo:
+    """What the Hub says of a model this machine may have; raises as ``huggingface_hub`` does."""
+
+    def ask() -> ModelInfo:
+        info = HfApi().model_info(hub_id, timeout=SECONDS_TO_ANSWER, files_metadata=True)
+        if info.gated:
+            # a gated model's page is public, its files are not
+            HfApi().auth_check(hub_id)
+        return info
+
+    stage = Progress(f"Asking the Hugging Face Hub for {hub_id}")
+    return call(ask, lambda _: stage, report, deadline=SECONDS_TO_ANSWER)
+
+
+def _fetch(hub_id: str, info: ModelInfo, report: Report) -> Path:
+    files = [f for f in info.siblings or () if any(fnmatch(f.rfilename, p) for p in WANTED)]
+    if not any(f.rfilename.endswith(".safetensors") for f in files):
+        raise _incomplete(hub_id, "model.safetensors")
+    total = sum(f.size or 0 for f in files)
+    cache = Path(constants.HF_HUB_CACHE)
+    blobs = cache / repo_folder_name(repo_id=hub_id, repo_type="model") / "blobs"
+    require_space(cache, total - bytes_under(blobs), "HF_HOME")
+    disable_progress_bars()
+    stage = f"Fetching {hub_id} from the Hugging Face Hub"
+    return call(
+        lambda: Path(snapshot_download(hub_id, allow_patterns=list(WANTED))),
+        lambda _: in_megabytes(stage, bytes_under(blobs), total),
+        report,
+    )
+
+
+def _refusal(hub_id: str, error: BaseException) -> WeightsError:
+    """The sentence for what ``huggingface_hub`` raised."""
+    match error:
+        case GatedRepoError():
+            return _gated(hub_id)
+        case HFValidationError() | RepositoryNotFoundError():
+            return HubError(
+                f"The Hugging Face Hub has no model {hub_id} that this machine may see. Check the "
+                "spelling (for a private model, set HF_TOKEN) and start again."
+            )
+        case HfHubHTTPError():
+            return _refusal_by_status(hub_id, error.response.status_code)
+        case OfflineModeIsEnabled():
+            return HubUnreachable(
+                "The Hugging Face Hub is switched off on this machine by HF_HUB_OFFLINE. "
+                "Unset it and start again."
+            )
+        case EntryNotFoundError() if isinstance(error.__cause__, Exception):
+            return _refusal(hub_id, error.__cause__)
+        case OSError() if not isinstance(
+            error, ConnectionError | TimeoutError | EntryNotFoundError | FileMetadataError
+        ):
+            return cannot_write(Path(constants.HF_HUB_CACHE), error, "HF_HOME")
+    return HubUnreachable(
+        "The Hugging Face Hub can't be reached from this machine. Connect it to the internet "
+        "(or set HF_ENDPOINT to a mirror it can reach) and start again."
+    )
+
+
+def _refusal_by_status(hub_id: str, status: int) -> HubError:
+    if status in (401, 403):
+        return _gated(hub_id)
+    if status == 429:
+        return HubUnreachable(
+            "The Hugging Face Hub has had too many requests from this network (HTTP 429). Wait a "
+            "few minutes, or set HF_TOKEN to be counted alone, and start again."
+        )
+    if status >= 500:
+        return HubUnreachable(
+            f"The Hugging Face Hub has trouble at the moment (HTTP {status}). Wait a few minutes, "
+            "look at https://status.huggingface.co, and start again."
+        )
+    return HubError(
+        f"The Hugging Face Hub did not give {hub_id} (HTTP {status}). Look at "
+        f"https://huggingface.co/{hub_id}, and start again."
+    )
+
+
+def _gated(hub_id: str) -> HubError:
+    return HubError(
+        f"The Hugging Face Hub gives {hub_id} only to an account that accepted its licence. "
+        f"Accept it at https://huggingface.co/{hub_id}, set HF_TOKEN to a token of that account, "
+        "and start again."
+    )
+
+
+def _incomplete(hub_id: str, missing: str) -> HubError:
+    return HubError(
+        f"What the Hugging Face Hub has of {hub_id} can't be opened here: it has no {missing}. "
+        "Choose a model with safetensors weights in the transformers format."
+    )

@@ -1,0 +1,128 @@
+"""Show the code: a few lines of plain transformers and numpy with the panel's own values.
+
+Strings only; the tests run each of them and compare with what the panels show. Knows
+nothing of engines beyond what ``ModelInfo`` says.
+"""
+
+from core.engines import ModelInfo
+from core.sampling import Sampler
+from core.tokens import Ids
+
+
+def tokenize_code(info: ModelInfo, text: str, control_tokens: bool) -> str:
+    """The token ids of a text."""
+    return f"""from transformers import AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained({info.folder!r})
+text = {text!r}
+ids = tokenizer(
+    text, add_special_tokens=False, split_special_tokens={not control_tokens}
+)["input_ids"]
+for token_id in ids:
+    print(token_id, repr(tokenizer.decode([token_id])))
+print(len(text), "characters,", len(text.encode()), "bytes,", len(ids), "tokens")
+"""
+
+
+def next_token_code(info: ModelInfo, ids: Ids, n: int) -> str:
+    """The top candidates after a document."""
+    return f"""{_logits(info, ids)}
+logprobs = logits[-1].log_softmax(-1)  # over the whole vocabulary
+top = logprobs.topk({n})
+for rank, (logprob, token_id) in enumerate(zip(top.values, top.indices), start=1):
+    bits = -logprob / torch.log(torch.tensor(2.0))
+    print(rank, repr(tokenizer.decode([token_id])), f"{{logprob.exp():.6f}} {{bits:.4f}} bits")
+print("everything else", f"{{1 - top.values.exp().sum():.6f}}")
+entropy_bits = -(logprobs.exp() * logprobs).sum() / torch.log(torch.tensor(2.0))
+print("entropy", f"{{entropy_bits:.4f}} bits")
+"""
+
+
+def sampling_code(info: ModelInfo, ids: Ids, sampler: Sampler, r: float) -> str:
+    """One draw: the stages in order, the cumulative sum, the first token past r."""
+    stages = "\n".join(_stages(sampler))
+    return f"""{_logits(info, ids)}
+import numpy as np
+
+logprobs = logits[-1].log_softmax(-1).numpy().astype(np.float64)
+order = np.argsort(-logprobs, kind="stable")  # most likely first
+scores = logprobs[order]
+
+
+def softmax(x):
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+{stages}
+probs = softmax(scores)  # renormalised over the tokens that are left
+r = {r!r}
+cumulative = probs.cumsum() / probs.sum()
+hit = np.searchsorted(cumulative, r, side="right")  # the first cumulative > r
+chosen = int(order[hit])
+print(len(probs), "tokens kept; r hits", chosen, repr(tokenizer.decode([chosen])), probs[hit])
+"""
+
+
+def _stages(sampler: Sampler) -> list[str]:
+    """The lines of the stages that are on."""
+    if sampler.greedy:
+        return ["scores = scores[:1]  # greedy: the most likely token"]
+    lines = [f"scores = scores / {sampler.temperature!r}  # temperature"]
+    if sampler.top_k:
+        lines.append(f"scores = scores[scores >= scores[:{sampler.top_k}][-1]]  # top-k, ties stay")
+    if sampler.top_p < 1:
+        lines += [
+            "mass_from_here = softmax(scores)[::-1].cumsum()[::-1]",
+            f"scores = scores[: max(1, (mass_from_here > 1 - {sampler.top_p!r}).sum())]  # top-p",
+        ]
+    if sampler.min_p:
+        lines.append(
+            f"scores = scores[softmax(scores) >= {sampler.min_p!r} * softmax(scores)[0]]  # min-p"
+        )
+    return lines
+
+
+def surprisal_code(info: ModelInfo, ids: Ids) -> str:
+    """Bits of every token of a text, and the sums."""
+    return f"""{_logits(info, ids)}
+import math
+
+logprobs = logits.log_softmax(-1)
+total_bits = 0.0
+for i in range(1, len(ids)):  # row i-1 of the logits predicts token i
+    bits = -logprobs[i - 1, ids[i]].item() / math.log(2)
+    total_bits += bits
+    print(i, repr(tokenizer.decode([ids[i]])), f"{{bits:.4f}}")
+bits_per_token = total_bits / (len(ids) - 1)
+print(f"{{total_bits:.4f}} bits, {{bits_per_token:.4f}} per token")
+print(f"perplexity {{2**bits_per_token:.4f}}")
+"""
+
+
+def chat_code(info: ModelInfo, messages: list[dict[str, str]], ids: Ids) -> str:
+    """The document a template makes, and the ids that are on the screen."""
+    return f"""from transformers import AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained({info.folder!r})
+messages = {messages!r}
+rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+print(rendered)
+prompt_ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]
+ids = {list(ids)!r}  # the document on the screen: the prompt, then chosen ids
+print(ids[: len(prompt_ids)] == prompt_ids)
+print(tokenizer.decode(ids))
+"""
+
+
+def _logits(info: ModelInfo, ids: Ids) -> str:
+    """The lines every model snippet begins with: float32 logits of a document."""
+    return f"""import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+folder = {info.folder!r}
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.{info.dtype})
+ids = {list(ids)!r}
+with torch.no_grad():
+    logits = model(torch.tensor([ids])).logits[0].float()"""

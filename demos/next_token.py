@@ -1,0 +1,139 @@
+"""Next-Token: a document, the distribution of what comes next, and the click that picks it.
+
+A student reads the most likely tokens, clicks one, and sees that a text is made by
+nothing but this, again and again. Any token already there shows what it was chosen from.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from core import api, charts, limits
+from core.document import Chosen, Document
+from core.engines import Engine
+from core.snippets import next_token_code
+from demos import Demo
+from demos.ui import views
+from demos.ui.component import CandidateList, Facts, TokenStrip
+from demos.ui.events import Page
+from demos.ui.panels import code_panel, examples
+
+LEAD = "Click a candidate to append it. Click any token to see what it was chosen from."
+EXAMPLES = (
+    "The capital of France is",
+    "Once upon a time, there was a",
+    "def fibonacci(n):\n    if n <",
+    "The opposite of hot is",
+)
+N_LISTED = 10
+RUN_LENGTH = 10
+View = tuple[Document, Any, Any, Any, Any, str]
+
+
+def start(engine: Engine, text: str) -> View:
+    """A new document from a text, at its end."""
+    document = Document(given=api.context_ids(engine, text))
+    return show(engine, document, len(document))
+
+
+def show(engine: Engine, document: Document, position: int) -> View:
+    """Everything the page shows of a document at a position (its length: the next token)."""
+    views.require_tokens(document.ids)
+    listing = views.position_view(engine, document.ids, position, N_LISTED)
+    strip = gr.update(
+        tokens=views.document_chips(engine.vocabulary, document),
+        value={"start": position, "stop": position + 1},
+    )
+    context = document.ids[:position]
+    if not context:
+        return document, strip, gr.update(**listing), gr.update(facts=[]), None, ""
+    distribution = engine.next(context)
+    facts = views.distribution_facts(distribution, listing["rest"])
+    code = next_token_code(engine.info, context, N_LISTED)
+    chart = charts.share_by_rank(distribution)
+    return document, strip, gr.update(**listing), gr.update(facts=facts), chart, code
+
+
+def look(engine: Engine, document: Document, span: Any) -> View:
+    """The distribution at the token that was clicked in the strip."""
+    return show(engine, document, views.picked_position(span, len(document)))
+
+
+def choose(engine: Engine, document: Document, span: Any, pick: Any) -> View:
+    """Append the clicked candidate; at an earlier token, go on from there instead."""
+    position = views.picked_position(span, len(document))
+    token_id = views.picked_candidate(pick, document.ids[:position], engine.info.vocab_size)
+    if token_id is None:
+        return look(engine, document, span)
+    picked = Chosen.of(engine.next(document.ids[:position]), token_id)
+    document = document.choose(picked, position)
+    return show(engine, document, len(document))
+
+
+def always_the_top_one(engine: Engine, document: Document) -> Iterator[View]:
+    """Append the most likely token, ten times, showing each."""
+    views.require_tokens(document.ids)
+    for _ in range(RUN_LENGTH):
+        distribution = engine.next(document.ids)
+        document = document.choose(Chosen.of(distribution, int(distribution.top(1)[0])))
+        yield show(engine, document, len(document))
+
+
+def undo(engine: Engine, document: Document) -> View:
+    """One choice back."""
+    document = document.undo()
+    return show(engine, document, len(document))
+
+
+def reset(engine: Engine, document: Document) -> View:
+    """Back to the text that was given."""
+    document = document.reset()
+    return show(engine, document, len(document))
+
+
+def build(page: Page) -> None:
+    """Input line, strip, candidates beside the chart; the rest folded away."""
+    gr.Markdown(LEAD, elem_classes="lab-lead")
+    with gr.Row(equal_height=True):
+        text = gr.Textbox(
+            EXAMPLES[0], label="Document", lines=1, max_lines=4, scale=5,
+            max_length=limits.MAX_CHARACTERS, elem_classes="lab-input",
+        )  # fmt: skip
+        use = gr.Button("Use this text", scale=1, min_width=120)
+    document = gr.State(Document())
+    strip = TokenStrip(name="The document, token by token", min_height=76)
+    with gr.Row():
+        top = gr.Button("Always the top one, ten times", variant="primary", scale=3)
+        back = gr.Button("Undo", scale=1, min_width=70)
+        again = gr.Button("Reset", scale=1, min_width=70)
+        stop = gr.Button("Stop", scale=1, min_width=70)
+    with gr.Row():
+        with gr.Column(scale=6, min_width=320):
+            candidates = CandidateList(min_height=345)
+        with gr.Column(scale=5, min_width=300):
+            facts = Facts(min_height=50)
+            chart = gr.Plot(show_label=False, container=False)
+    prepared = examples(text, EXAMPLES)
+    code = code_panel()
+
+    outputs = [document, strip, candidates, facts, chart, code]
+    for written in prepared:
+        page.connect(written.then, start, [text], outputs)
+    page.connect(use.click, start, [text], outputs)
+    page.connect(text.submit, start, [text], outputs)
+    page.connect(strip.pick, look, [document, strip], outputs, latest_only=True)
+    page.connect(candidates.pick, choose, [document, strip, candidates], outputs, latest_only=True)
+    running = page.connect(top.click, always_the_top_one, [document], outputs)
+    page.connect(back.click, undo, [document], outputs, latest_only=True)
+    page.connect(again.click, reset, [document], outputs)
+    stop.click(None, cancels=[running], api_visibility="private")
+    page.first_view(start, [text], outputs)
+
+
+DEMO = Demo(slug="next-token", title="Next-Token", order=2, build=build)
+
+if __name__ == "__main__":
+    from demos.ui.page import run
+
+    run(DEMO)

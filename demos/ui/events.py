@@ -1,0 +1,85 @@
+"""Wiring a handler to the page: the engine goes in, errors come out as messages.
+
+The one place that knows both ``LabError`` and ``gr.Error``. Handlers are plain
+functions ``handler(engine, *values)``, or generators of such results; anything they
+raise that is not a LabError stays a bug, logged with its traceback.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from core.errors import LabError
+from demos.ui.lab import Lab
+
+MESSAGE_SECONDS = 12
+
+
+@contextmanager
+def as_messages() -> Iterator[None]:
+    """Turn a LabError into the message Gradio shows; print no traceback for it."""
+    try:
+        yield
+    except LabError as error:
+        raise gr.Error(
+            str(error), duration=MESSAGE_SECONDS, title="Not possible", print_exception=False
+        ) from error
+
+
+def bind(lab: Lab, handler: Callable[..., Any]) -> Callable[..., Any]:
+    """``handler`` with the lab's engine put in front and its LabErrors as messages."""
+
+    def stream(*values: Any) -> Iterator[Any]:
+        with as_messages():
+            yield from handler(lab.engine(), *values)
+
+    def call(*values: Any) -> Any:
+        with as_messages():
+            return handler(lab.engine(), *values)
+
+    bound = stream if inspect.isgeneratorfunction(handler) else call
+    bound.__name__ = handler.__name__
+    return bound
+
+
+@dataclass
+class Page:
+    """One page under construction: how a demo connects its events and its first view."""
+
+    lab: Lab
+    first_views: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
+
+    def connect(
+        self,
+        trigger: Callable[..., Any],
+        handler: Callable[..., Any],
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        *,
+        latest_only: bool = False,
+        progress: str = "hidden",
+    ) -> Any:
+        """Call ``handler(engine, *inputs)`` when ``trigger`` fires.
+
+        ``latest_only``: while one call runs, only the newest of those that follow is
+        kept (clicks, typing). Returns the event, which a Stop button can cancel.
+        """
+        return trigger(
+            bind(self.lab, handler),
+            inputs=list(inputs),
+            outputs=list(outputs),
+            concurrency_id="model",
+            trigger_mode="always_last" if latest_only else "once",
+            show_progress=progress,
+            api_visibility="private",
+        )
+
+    def first_view(
+        self, handler: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]
+    ) -> None:
+        """Call ``handler`` as soon as the engine is there, so that the page opens alive."""
+        self.first_views.append((handler, list(inputs), list(outputs)))

@@ -1,0 +1,66 @@
+"""The one engine of a process, opened in the background while the page is served.
+
+Knows nothing of layout: only whether there is an engine, and what is going on until
+there is one.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from core.engines import Engine
+from core.errors import LabError
+from core.progress import Progress
+
+log = logging.getLogger("token_lab")
+TERMINAL_SECONDS = 5.0  # at most one line of the same stage in this time
+
+
+class Lab:
+    """Opens an engine in a thread with ``open_engine(report)`` and hands it out."""
+
+    def __init__(self, open_engine: Callable[[Callable[[Progress], None]], Engine]) -> None:
+        self._open_engine = open_engine
+        self._done = threading.Event()
+        self._engine: Engine | None = None
+        self.failure: str | None = None
+        self.progress = Progress("Starting")
+        self._said_stage, self._said_at = "", 0.0
+
+    def start(self) -> "Lab":
+        """Begin opening the engine; returns at once."""
+        threading.Thread(target=self._open, name="open-engine", daemon=True).start()
+        return self
+
+    @property
+    def ready(self) -> bool:
+        """Whether the engine can be used."""
+        return self._engine is not None
+
+    def engine(self) -> Engine:
+        """The engine, waiting for it when needed; raises LabError when there can be none."""
+        self._done.wait()
+        if self._engine is None:
+            raise LabError(self.failure)
+        return self._engine
+
+    def _open(self) -> None:
+        try:
+            self._engine = self._open_engine(self._report)
+            log.info("Ready: %s", self._engine.info.name)
+        except LabError as error:
+            self.failure = str(error)
+            log.error("%s", error)
+        except Exception:
+            self.failure = "The model could not be opened; the terminal shows why."
+            log.exception("The model could not be opened")
+        finally:
+            self._done.set()
+
+    def _report(self, progress: Progress) -> None:
+        self.progress = progress
+        now = time.monotonic()
+        if progress.stage != self._said_stage or now - self._said_at > TERMINAL_SECONDS:
+            self._said_stage, self._said_at = progress.stage, now
+            log.info("%s", progress.sentence)

@@ -1,0 +1,128 @@
+"""Composing pages: the header that follows start-up, tabs, one page per demo, launching.
+
+Every page, the tabs and a demo alone, is made and launched here, so all look alike.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from core.config import Settings
+from core.engines import ModelInfo, open_engine
+from core.errors import ConfigError
+from core.progress import Progress
+from demos import Demo
+from demos.ui import theme
+from demos.ui.api import register_api
+from demos.ui.component import StatusBar
+from demos.ui.events import Page
+from demos.ui.lab import Lab
+
+POLL_SECONDS = 0.3
+QUEUE_SIZE = 256
+
+
+def start_lab() -> Lab:
+    """Read the environment and begin opening the engine; a bad setting ends the program."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for chatty in ("httpx", "httpx2", "transformers", "accelerate"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        settings = Settings.from_env()
+    except ConfigError as error:
+        raise SystemExit(f"Token Lab can't start: {error}") from error
+    return Lab(lambda report: open_engine(settings, report)).start()
+
+
+def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
+    """Tabs with every demo on ``/``, each demo alone on its own path, and the API."""
+    with gr.Blocks(title="Token Lab", analytics_enabled=False, fill_width=True) as app:
+        page, bar = Page(lab), StatusBar(elem_id="status")
+        with gr.Tabs(elem_id="demos"):
+            for demo in demos:
+                with gr.Tab(demo.title, id=demo.slug, render_children=True):
+                    demo.build(page)
+        _come_alive(app, page, bar)
+        register_api(lab)
+    for demo in demos:
+        with app.route(demo.title, f"/{demo.slug}", show_in_navbar=False):
+            _build_page(app, demo, lab)
+    return app
+
+
+def build_single(demo: Demo, lab: Lab) -> gr.Blocks:
+    """One demo alone, as ``python -m demos.<name>`` shows it."""
+    with gr.Blocks(title=f"{demo.title} · Token Lab", analytics_enabled=False) as app:
+        _build_page(app, demo, lab)
+    return app
+
+
+def _build_page(app: gr.Blocks, demo: Demo, lab: Lab) -> None:
+    page, bar = Page(lab), StatusBar(elem_id="status")
+    with gr.Column(elem_classes="lab-demo"):
+        demo.build(page)
+    _come_alive(app, page, bar)
+
+
+def launch(app: gr.Blocks, **overrides: Any) -> Any:
+    """Launch with the look and the limits of Token Lab; Gradio's own settings may be overridden."""
+    app.queue(max_size=QUEUE_SIZE, default_concurrency_limit=1)
+    return app.launch(
+        **{
+            "theme": theme.THEME,
+            "css": theme.css(),
+            "head": theme.HEAD,
+            "footer_links": ["api", "settings"],
+            "show_error": True,
+            "ssr_mode": False,
+            **overrides,
+        }
+    )
+
+
+def run(demo: Demo) -> None:
+    """What ``python -m demos.<name>`` does."""
+    launch(build_single(demo, start_lab()))
+
+
+def _come_alive(app: gr.Blocks, page: Page, bar: StatusBar) -> None:
+    """Follow start-up in the header, then show every demo's first view."""
+
+    async def follow() -> AsyncIterator[dict[str, Any]]:
+        while not (page.lab.ready or page.lab.failure):
+            progress = page.lab.progress
+            yield gr.update(busy=progress.sentence, fraction=fraction_of(progress))
+            await asyncio.sleep(POLL_SECONDS)
+        if page.lab.failure:
+            yield gr.update(busy=page.lab.failure, fraction=None, failed=True)
+            raise gr.Error(page.lab.failure, duration=None, print_exception=False)
+        yield gr.update(busy="", **describe(page.lab.engine().info))
+
+    ready = app.load(
+        follow, outputs=bar, concurrency_limit=None, show_progress="hidden",
+        api_visibility="private",
+    )  # fmt: skip
+    for handler, inputs, outputs in page.first_views:
+        page.connect(ready.success, handler, inputs, outputs)
+
+
+def describe(info: ModelInfo) -> dict[str, Any]:
+    """What the header says of a model."""
+    return {
+        "model": info.name,
+        "details": [
+            ["runs on", f"{info.device}, {info.dtype}"],
+            ["weights", info.source],
+            ["licence", info.licence],
+            ["vocabulary", f"{info.vocab_size:,} tokens"],
+        ],
+        "note": info.note,
+    }
+
+
+def fraction_of(progress: Progress) -> float | None:
+    """How much is done, 0…1; None when the total is not known."""
+    return progress.done / progress.total if progress.total else None

@@ -1,0 +1,33 @@
+// The slim header: which model runs, where, from where; before that, what is going on.
+const bar = make("div", "lab-status");
+bar.setAttribute("role", "status");
+root.append(bar);
+
+function draw() {
+  bar.replaceChildren();
+  bar.classList.toggle("lab-status-failed", !!props.failed);
+  const line = make("div", "lab-status-line");
+  line.append(make("span", "lab-status-name", "Token Lab"));
+  if (props.model) line.append(make("span", "lab-status-model", props.model));
+  for (const [name, text] of props.details || []) {
+    const item = make("span", "lab-status-item");
+    item.append(make("span", "lab-status-term", name + " "), make("span", "", text));
+    line.append(item);
+  }
+  bar.append(line);
+  if (props.busy) {
+    const busy = make("div", "lab-status-busy", props.busy);
+    bar.append(busy);
+    if (!props.failed) {
+      const track = make("div", "lab-progress");
+      const fill = make("div", props.fraction === null ? "lab-progress-unknown" : "lab-progress-known");
+      if (props.fraction !== null) fill.style.width = props.fraction * 100 + "%";
+      track.append(fill);
+      bar.append(track);
+    }
+  }
+  if (props.note) bar.append(make("div", "lab-status-note", props.note));
+}
+
+draw();
+watch(["model", "details", "note", "busy", "fraction", "failed"], draw);

@@ -1,0 +1,63 @@
+"""The look of every page: theme, style sheet, and one constant script in the head.
+
+No request leaves the page: fonts are the system's own. Colours come from
+``core.palette``. Knows nothing of demos.
+"""
+
+from pathlib import Path
+
+import gradio as gr
+
+from core import palette
+
+STYLE_SHEET = Path(__file__).parent / "lab.css"
+SYSTEM_FONT = ["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif"]
+MONO_FONT = ["ui-monospace", "Cascadia Mono", "DejaVu Sans Mono", "Noto Sans Mono", "monospace"]
+
+THEME = gr.themes.Base(
+    primary_hue=gr.themes.colors.blue,
+    neutral_hue=gr.themes.colors.slate,
+    font=SYSTEM_FONT,
+    font_mono=MONO_FONT,
+    radius_size=gr.themes.sizes.radius_md,
+    spacing_size=gr.themes.sizes.spacing_md,
+)
+
+# ?embed=1 hides what a course page has no use for
+HEAD = """
+<script>
+if (new URLSearchParams(location.search).get("embed") === "1") {
+  document.documentElement.classList.add("lab-embed");
+}
+</script>
+"""
+
+
+def css() -> str:
+    """The style sheet with the palette's colours as variables, light and dark."""
+    light = _variables("light")
+    dark = _variables("dark")
+    sheet = STYLE_SHEET.read_text(encoding="utf-8")
+    return f":root {{ {light} }}\n.dark {{ {dark} }}\n{_scales()}\n{sheet}"
+
+
+def _variables(mode: str) -> str:
+    scales = {"heat": palette.HEAT[mode], "hue": palette.HUES[mode]}
+    return " ".join(
+        f"--lab-{name}-{i}: {colour}; --lab-{name}-{i}-ink: {palette.text_on(colour)};"
+        for name, colours in scales.items()
+        for i, colour in enumerate(colours)
+    ) + (
+        f" --lab-model: {palette.MODEL}; --lab-sampler: {palette.SAMPLER};"
+        f" --lab-chosen: {palette.CHOSEN}; --lab-rest: {palette.REST};"
+    )
+
+
+def _scales() -> str:
+    """One rule for each step of the surprise scale and each token colour."""
+    return "\n".join(
+        f".lab-chip[data-{name}='{i}'] "
+        f"{{ background: var(--lab-{name}-{i}); color: var(--lab-{name}-{i}-ink); }}"
+        for name, n in (("heat", len(palette.HEAT["light"])), ("hue", len(palette.HUES["light"])))
+        for i in range(n)
+    )

@@ -1,0 +1,175 @@
+// Tokens as chips on the text's own line breaks. Click, shift-click, drag, arrow keys.
+const strip = make("div", "lab-strip");
+strip.setAttribute("role", "listbox");
+strip.setAttribute("aria-multiselectable", "true");
+strip.tabIndex = 0;
+strip.dir = "auto";
+root.append(strip);
+
+let chips = []; // the chip elements, in order
+let drawn = []; // the JSON each was drawn from, to redraw only what changed
+let anchor = null; // where the selection began
+let head = null; // where it is now
+let dragging = false;
+const prefix = "chip" + Math.random().toString(36).slice(2);
+
+function drawChip(token, index) {
+  const chip = make("span", "lab-chip");
+  chip.id = prefix + "-" + index;
+  chip.setAttribute("role", "option");
+  chip.dataset.index = index;
+  if (token.special) chip.classList.add("lab-chip-special");
+  if (token.mark) chip.classList.add("lab-mark-" + token.mark);
+  if (token.heat !== undefined) chip.dataset.heat = token.heat;
+  else if (token.tone) chip.dataset.tone = token.tone;
+  else if (!token.special && !token.mark) chip.dataset.hue = token.hue;
+  fillLabel(chip, token.parts);
+  if (token.note) chip.append(make("span", "lab-chip-note", token.note));
+  const facts = (token.facts || []).slice(1).map(([term, value]) => term + " " + value);
+  chip.setAttribute("aria-label", ["token " + index + ": " + labelText(token.parts), ...facts].join(", "));
+  return chip;
+}
+
+function draw() {
+  const tokens = props.tokens || [];
+  const wanted = tokens.map((token) => JSON.stringify(token));
+  let same = 0;
+  while (same < wanted.length && same < drawn.length && wanted[same] === drawn[same]) same++;
+  if (same < drawn.length || same < wanted.length) {
+    const keep = same < drawn.length ? chips[same] : null;
+    if (keep) {
+      let node = keep.labTurn || keep;
+      while (node) {
+        const next = node.nextSibling;
+        node.remove();
+        node = next;
+      }
+    }
+    chips.length = same;
+    const added = document.createDocumentFragment();
+    for (let i = same; i < tokens.length; i++) {
+      const chip = drawChip(tokens[i], i);
+      if (tokens[i].turn !== undefined) {
+        chip.labTurn = make("span", "lab-turn", tokens[i].turn);
+        chip.labTurn.dataset.tone = tokens[i].tone;
+        added.append(chip.labTurn);
+      }
+      chips.push(chip);
+      added.append(chip);
+      if (tokens[i].breaks) added.append(document.createElement("br"));
+    }
+    strip.append(added);
+    drawn = wanted;
+  }
+  strip.setAttribute("aria-label", props.name || "Tokens");
+  const span = props.value;
+  if (span && span.stop > span.start) {
+    anchor = span.start;
+    head = span.stop - 1;
+  } else {
+    anchor = head = null;
+  }
+  markSelection();
+}
+
+function markSelection() {
+  const low = anchor === null ? -1 : Math.min(anchor, head);
+  const high = anchor === null ? -2 : Math.max(anchor, head);
+  chips.forEach((chip, i) => {
+    const inside = i >= low && i <= high;
+    chip.classList.toggle("lab-selected", inside);
+    chip.classList.toggle("lab-selected-one", inside && low === high);
+    chip.setAttribute("aria-selected", inside ? "true" : "false");
+  });
+  if (head !== null && chips[head]) strip.setAttribute("aria-activedescendant", chips[head].id);
+  else strip.removeAttribute("aria-activedescendant");
+}
+
+function commit() {
+  hideTip();
+  if (anchor === null) return;
+  props.value = { start: Math.min(anchor, head), stop: Math.max(anchor, head) + 1 };
+  trigger("pick");
+}
+
+function chipAt(target) {
+  const chip = target instanceof Element ? target.closest(".lab-chip") : null;
+  return chip && strip.contains(chip) ? Number(chip.dataset.index) : null;
+}
+
+function move(to, extend) {
+  if (!chips.length) return;
+  head = Math.max(0, Math.min(chips.length - 1, to));
+  if (!extend || anchor === null) anchor = head;
+  markSelection();
+  chips[head].scrollIntoView({ block: "nearest" });
+  commit();
+  showTip(chips[head], (props.tokens || [])[head]?.facts);
+}
+
+// The chip above or below: the nearest one whose middle lies on another line.
+function vertical(direction) {
+  const from = chips[head ?? 0].getBoundingClientRect();
+  let best = head ?? 0;
+  let distance = Infinity;
+  chips.forEach((chip, i) => {
+    const box = chip.getBoundingClientRect();
+    const lines = (box.top - from.top) * direction;
+    if (lines < from.height / 2) return;
+    const score = lines * 1000 + Math.abs(box.left - from.left);
+    if (score < distance) [best, distance] = [i, score];
+  });
+  return best;
+}
+
+strip.addEventListener("pointerdown", (event) => {
+  const at = chipAt(event.target);
+  if (at === null || !props.selectable || event.button) return;
+  if (event.pointerType === "mouse") event.preventDefault();
+  strip.focus({ preventScroll: true });
+  head = at;
+  if (!event.shiftKey || anchor === null) anchor = at;
+  dragging = true;
+  if (strip.hasPointerCapture(event.pointerId)) strip.releasePointerCapture(event.pointerId);
+  markSelection();
+});
+strip.addEventListener("pointermove", (event) => {
+  const at = chipAt(document.elementFromPoint(event.clientX, event.clientY));
+  if (dragging && at !== null && at !== head) {
+    head = at;
+    markSelection();
+  }
+});
+window.addEventListener("pointerup", () => {
+  if (!dragging) return;
+  dragging = false;
+  commit();
+});
+window.addEventListener("pointercancel", () => (dragging = false));
+
+strip.addEventListener("pointerover", (event) => {
+  const at = chipAt(event.target);
+  if (at !== null && !dragging) showTip(chips[at], (props.tokens || [])[at]?.facts);
+});
+strip.addEventListener("pointerleave", hideTip);
+strip.addEventListener("blur", hideTip);
+
+strip.addEventListener("keydown", (event) => {
+  if (!props.selectable || !chips.length) return;
+  const here = head === null ? -1 : head;
+  const rtl = getComputedStyle(strip).direction === "rtl" ? -1 : 1;
+  const moves = {
+    ArrowRight: () => here + rtl,
+    ArrowLeft: () => (head === null ? 0 : here - rtl),
+    ArrowDown: () => vertical(1),
+    ArrowUp: () => vertical(-1),
+    Home: () => 0,
+    End: () => chips.length - 1,
+  };
+  if (event.ctrlKey || event.metaKey || event.altKey || !moves[event.key]) return;
+  event.preventDefault();
+  move(moves[event.key](), event.shiftKey);
+});
+
+draw();
+watch(["tokens", "value", "name"], draw);
