@@ -50,7 +50,7 @@ def _point(figure: go.Figure, x: float, y: float, text: str) -> None:
             y=[y],
             mode="markers+text",
             text=[text],
-            textposition="bottom right",
+            textposition="top left",
             marker={"color": palette.MODEL, "size": 9},
             hoverinfo="skip",
         )

@@ -69,20 +69,21 @@ def _closing_start(ids: Ids, turn: Turn, vocabulary: Vocabulary) -> int:
     return specials[-1] if specials else turn.stop
 
 
-def next_turn_ids(rendered: ChatDocument, vocabulary: Vocabulary) -> tuple[int, ...]:
-    """What a template writes from the end of an assistant's words to the next generation prompt.
+def next_turn_ids(
+    rendered: ChatDocument, vocabulary: Vocabulary, n_turns_after: int
+) -> tuple[int, ...]:
+    """What a template writes after an assistant's words: its end-of-turn, then further turns.
 
-    ``rendered`` is the template's document for …, assistant, user with a generation
-    prompt. The ids begin with the assistant's end-of-turn. Raises InputError for a
-    template without turn markers.
+    ``rendered`` is the template's document; the assistant's turn has ``n_turns_after``
+    turns after it. Raises InputError for a template without turn markers.
     """
     found = turns(rendered, vocabulary)
-    if rendered.turn_start is None or len(found) < 3:
+    if rendered.turn_start is None or len(found) <= n_turns_after:
         raise InputError(
             "This model's chat template marks no turns, so a further turn can't be added. "
             "Start a new chat instead."
         )
-    reply = found[-3]
+    reply = found[-1 - n_turns_after]
     return rendered.ids[_closing_start(rendered.ids, reply, vocabulary) :]
 
 

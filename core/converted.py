@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from core import gguf_convert, manifest, package_index
 from core.catalogue import GGUF
-from core.model_folder import cannot_write, require_space
+from core.model_folder import bytes_under, cannot_write, require_space
 from core.progress import SECONDS_BETWEEN_REPORTS, Progress, Report, call, in_megabytes, in_seconds
 
 FORMAT = 1
@@ -70,7 +70,7 @@ def _origin(gguf: GGUF) -> str:
 
 
 def _holds(name: str, folder: Path, gguf: GGUF, report: Report) -> bool:
-    total, done = manifest.total_bytes(folder), 0
+    total, done = bytes_under(folder), 0
 
     def on_bytes(n: int) -> None:
         nonlocal done

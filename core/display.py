@@ -110,6 +110,14 @@ def chip(token: Token, *, character: str | None = None, **extra: Any) -> Json:
     return shown | extra
 
 
+def plain_chip(text: str) -> Json:
+    """A chip for a piece of text that is no token: it has no id."""
+    piece = Token(-1, text.encode())
+    facts = [["text", repr(text)], ["bytes", piece.piece.hex(" ").upper()]]
+    shown = {"id": -1, "parts": parts(piece), "hue": hue(sum(piece.piece)), "facts": facts}
+    return shown | ({"breaks": True} if "\n" in text else {})
+
+
 def probability_facts(logprob: float, rank: int | None) -> list[list[str]]:
     """(term, value) rows of one prediction, in full."""
     return [
@@ -136,10 +144,8 @@ def candidate(token: Token, logprob: float, rank: int | None, **extra: Any) -> J
     } | extra
 
 
-def rest_row(distribution: Distribution, shown_ids: Sequence[int]) -> Json:
+def rest_row(prob: float, n_tokens: int) -> Json:
     """The last row of every list: all other tokens together."""
-    prob = rest_mass(distribution, shown_ids)
-    n_tokens = distribution.vocab_size - len(shown_ids)
     return {
         "label": f"everything else: {n_tokens:,} tokens",
         "prob": prob,

@@ -13,13 +13,11 @@ import httpx2
 from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
-    FileMetadataError,
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
-    XetDownloadError,
 )
 from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.hf_api import ModelInfo
@@ -79,7 +77,7 @@ def download(hub_id: str, report: Report) -> Path:
     """
     try:
         folder = _fetch(hub_id, _ask(hub_id, report), report)
-    except (httpx2.HTTPError, EntryNotFoundError, XetDownloadError, OSError, ValueError) as error:
+    except (httpx2.HTTPError, EntryNotFoundError, OSError, ValueError) as error:
         log.info("%s could not be fetched from the Hub", hub_id, exc_info=True)
         raise _refusal(hub_id, error) from error
     if missing := missing_from(folder):
@@ -112,10 +110,18 @@ def _fetch(hub_id: str, info: ModelInfo, report: Report) -> Path:
     disable_progress_bars()
     stage = f"Fetching {hub_id} from the Hugging Face Hub"
     return call(
-        lambda: Path(snapshot_download(hub_id, allow_patterns=list(WANTED))),
+        lambda: _snapshot(hub_id),
         lambda _: in_megabytes(stage, bytes_under(blobs), total),
         report,
     )
+
+
+def _snapshot(hub_id: str) -> Path:
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=list(WANTED)))
+    except RuntimeError as error:
+        # what the Hub's storage client raises when a transfer breaks off
+        raise ConnectionError(str(error)) from error
 
 
 def _refusal(hub_id: str, error: BaseException) -> WeightsError:
@@ -137,9 +143,7 @@ def _refusal(hub_id: str, error: BaseException) -> WeightsError:
             )
         case EntryNotFoundError() if isinstance(error.__cause__, Exception):
             return _refusal(hub_id, error.__cause__)
-        case OSError() if not isinstance(
-            error, ConnectionError | TimeoutError | EntryNotFoundError | FileMetadataError
-        ):
+        case OSError(errno=int()) if not isinstance(error, ConnectionError | TimeoutError):
             return cannot_write(Path(constants.HF_HUB_CACHE), error, "HF_HOME")
     return HubUnreachable(
         "The Hugging Face Hub can't be reached from this machine. Connect it to the internet "
@@ -149,7 +153,11 @@ def _refusal(hub_id: str, error: BaseException) -> WeightsError:
 
 def _refusal_by_status(hub_id: str, status: int) -> HubError:
     if status in (401, 403):
-        return _gated(hub_id)
+        return HubError(
+            f"The Hugging Face Hub refused {hub_id} to this machine (HTTP {status}). Check that "
+            f"HF_TOKEN is a valid token that may read https://huggingface.co/{hub_id}, and start "
+            "again."
+        )
     if status == 429:
         return HubUnreachable(
             "The Hugging Face Hub has had too many requests from this network (HTTP 429). Wait a "

@@ -51,11 +51,6 @@ def holds(folder: Path, origin: str, on_bytes: OnBytes = lambda n: None) -> bool
         return False
 
 
-def total_bytes(folder: Path) -> int:
-    """The size of the folder's files together, the record aside."""
-    return sum(f.stat().st_size for f in folder.iterdir() if f.name != NAME)
-
-
 def _sha256(file: Path, on_bytes: OnBytes = lambda n: None) -> str:
     digest = hashlib.sha256()
     with file.open("rb") as stream:

@@ -38,7 +38,7 @@ print("entropy", f"{{entropy_bits:.4f}} bits")
 """
 
 
-def sampling_code(info: ModelInfo, ids: Ids, sampler: Sampler, r: float) -> str:
+def sampling_code(info: ModelInfo, ids: Ids, sampler: Sampler, r: float | None) -> str:
     """One draw: the stages in order, the cumulative sum, the first token past r."""
     stages = "\n".join(_stages(sampler))
     return f"""{_logits(info, ids)}
@@ -56,7 +56,7 @@ def softmax(x):
 
 {stages}
 probs = softmax(scores)  # renormalised over the tokens that are left
-r = {r!r}
+r = {0.0 if r is None else r!r}
 cumulative = probs.cumsum() / probs.sum()
 hit = np.searchsorted(cumulative, r, side="right")  # the first cumulative > r
 chosen = int(order[hit])

@@ -88,7 +88,7 @@ class ToyEngine:
         for i in range(1, n):
             distribution = Distribution.from_logits(self._logits[ids[i - 1]])
             logprobs[i] = distribution.logprob_of(ids[i])
-            ranks[i] = distribution.rank_of(ids[i])
+            ranks[i] = distribution.rank_of(ids[i]) or 0
             entropies[i] = distribution.entropy_bits
             top_ids[i] = distribution.top(top_n)
             top_logprobs[i] = distribution.logprob_by_id[top_ids[i]]

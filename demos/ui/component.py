@@ -57,7 +57,8 @@ class TokenStrip(ScriptedComponent):
     """Tokens as chips, the hero of every demo.
 
     ``tokens``: chips of ``core.display.chip``. ``value``: the selected span
-    ``{"start": i, "stop": j}`` (half open) or None. Event ``pick``.
+    ``{"start": i, "stop": j}`` (half open) or None. ``heading`` stands above, ``name``
+    is for screen readers. Event ``pick``.
     """
 
     SCRIPT = "token_strip.js"
@@ -69,10 +70,13 @@ class TokenStrip(ScriptedComponent):
         *,
         tokens: list[dict[str, Any]] | None = None,
         name: str = "Tokens",
+        heading: str = "",
         selectable: bool = True,
+        compact: bool = False,
         **props: Any,
     ) -> None:
-        super().__init__(value, tokens=tokens or [], name=name, selectable=selectable, **props)
+        given = {"name": name, "heading": heading, "selectable": selectable, "compact": compact}
+        super().__init__(value, tokens=tokens or [], **given, **props)
 
 
 class CandidateList(ScriptedComponent):

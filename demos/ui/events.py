@@ -48,9 +48,13 @@ def bind(lab: Lab, handler: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass
 class Page:
-    """One page under construction: how a demo connects its events and its first view."""
+    """One page under construction: how a demo connects its events and its first view.
+
+    ``bar`` is the header, where Gradio shows that something is under way or queued.
+    """
 
     lab: Lab
+    bar: gr.HTML
     first_views: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
 
     def connect(
@@ -61,21 +65,26 @@ class Page:
         outputs: Sequence[Any],
         *,
         latest_only: bool = False,
-        progress: str = "hidden",
+        uses_model: bool = True,
     ) -> Any:
         """Call ``handler(engine, *inputs)`` when ``trigger`` fires.
 
         ``latest_only``: while one call runs, only the newest of those that follow is
-        kept (clicks, typing). Returns the event, which a Stop button can cancel.
+        kept (clicks, typing). A handler that does not use the model never queues behind
+        it. Returns the event, which a Stop button can cancel.
         """
+        queueing: dict[str, Any] = (
+            {"concurrency_id": "model"} if uses_model else {"concurrency_limit": None}
+        )
         return trigger(
             bind(self.lab, handler),
             inputs=list(inputs),
             outputs=list(outputs),
-            concurrency_id="model",
             trigger_mode="always_last" if latest_only else "once",
-            show_progress=progress,
+            show_progress="minimal",
+            show_progress_on=self.bar,
             api_visibility="private",
+            **queueing,
         )
 
     def first_view(

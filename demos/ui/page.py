@@ -40,12 +40,12 @@ def start_lab() -> Lab:
 def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
     """Tabs with every demo on ``/``, each demo alone on its own path, and the API."""
     with gr.Blocks(title="Token Lab", analytics_enabled=False, fill_width=True) as app:
-        page, bar = Page(lab), StatusBar(elem_id="status")
+        page = Page(lab, StatusBar(elem_id="status"))
         with gr.Tabs(elem_id="demos"):
             for demo in demos:
                 with gr.Tab(demo.title, id=demo.slug, render_children=True):
                     demo.build(page)
-        _come_alive(app, page, bar)
+        _come_alive(app, page)
         register_api(lab)
     for demo in demos:
         with app.route(demo.title, f"/{demo.slug}", show_in_navbar=False):
@@ -61,10 +61,10 @@ def build_single(demo: Demo, lab: Lab) -> gr.Blocks:
 
 
 def _build_page(app: gr.Blocks, demo: Demo, lab: Lab) -> None:
-    page, bar = Page(lab), StatusBar(elem_id="status")
+    page = Page(lab, StatusBar(elem_id="status"))
     with gr.Column(elem_classes="lab-demo"):
         demo.build(page)
-    _come_alive(app, page, bar)
+    _come_alive(app, page)
 
 
 def launch(app: gr.Blocks, **overrides: Any) -> Any:
@@ -88,7 +88,7 @@ def run(demo: Demo) -> None:
     launch(build_single(demo, start_lab()))
 
 
-def _come_alive(app: gr.Blocks, page: Page, bar: StatusBar) -> None:
+def _come_alive(app: gr.Blocks, page: Page) -> None:
     """Follow start-up in the header, then show every demo's first view."""
 
     async def follow() -> AsyncIterator[dict[str, Any]]:
@@ -102,7 +102,7 @@ def _come_alive(app: gr.Blocks, page: Page, bar: StatusBar) -> None:
         yield gr.update(busy="", **describe(page.lab.engine().info))
 
     ready = app.load(
-        follow, outputs=bar, concurrency_limit=None, show_progress="hidden",
+        follow, outputs=page.bar, concurrency_limit=None, show_progress="hidden",
         api_visibility="private",
     )  # fmt: skip
     for handler, inputs, outputs in page.first_views:

@@ -1,9 +1,12 @@
 """Small parts that every demo has: one-click examples and "Show the code"."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import gradio as gr
+
+from core import palette
 
 MAX_LABEL = 34
 
@@ -38,3 +41,13 @@ def code_panel() -> gr.Code:
     """A folded "Show the code" with the lines that reproduce the panel's numbers."""
     with gr.Accordion("Show the code", open=False):
         return gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
+
+
+def heat_legend() -> None:
+    """The steps of the surprise scale with their edges in bits."""
+    edges = [f"{edge:g}" for edge in palette.HEAT_EDGES_BITS]
+    names = [f"under {edges[0]}", *(f"{a}–{b}" for a, b in pairwise(edges)), f"{edges[-1]} or more"]
+    steps = "".join(
+        f"<span class='lab-chip' data-heat='{i}'>{name}</span>" for i, name in enumerate(names)
+    )
+    gr.HTML(f"<div class='lab-legend'>bits: {steps}</div>", apply_default_css=False)

@@ -1,10 +1,11 @@
 // Tokens as chips on the text's own line breaks. Click, shift-click, drag, arrow keys.
+const heading = make("div", "lab-strip-heading");
 const strip = make("div", "lab-strip");
 strip.setAttribute("role", "listbox");
 strip.setAttribute("aria-multiselectable", "true");
 strip.tabIndex = 0;
 strip.dir = "auto";
-root.append(strip);
+root.append(heading, strip);
 
 let chips = []; // the chip elements, in order
 let drawn = []; // the JSON each was drawn from, to redraw only what changed
@@ -61,6 +62,9 @@ function draw() {
     strip.append(added);
     drawn = wanted;
   }
+  heading.textContent = props.heading || "";
+  heading.hidden = !props.heading;
+  strip.classList.toggle("lab-strip-compact", !!props.compact);
   strip.setAttribute("aria-label", props.name || "Tokens");
   const span = props.value;
   if (span && span.stop > span.start) {
@@ -172,4 +176,4 @@ strip.addEventListener("keydown", (event) => {
 });
 
 draw();
-watch(["tokens", "value", "name"], draw);
+watch(["tokens", "value", "heading"], draw);

@@ -3,6 +3,7 @@
 Functions from plain values to plain JSON for the components. Knows nothing of events.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,64 +66,87 @@ def scored_chips(
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """What the candidate list shows for one position."""
+class Entry:
+    """One listed token: its id and what the model gives it (natural log)."""
 
-    title: str
-    rows: list[Json]
-    rest: Json
-    at: str
-
-    def update(self) -> Json:
-        """The component's props."""
-        return {"title": self.title, "rows": self.rows, "rest": self.rest, "at": self.at}
+    id: int
+    logprob: float
+    rank: int | None
 
 
-def candidates(
-    vocabulary: Vocabulary,
-    distribution: Distribution,
-    context: Ids,
-    n: int,
-    *,
-    title: str,
-    chosen: int | None = None,
-    sampled: SampledDistribution | None = None,
-) -> Candidates:
-    """The ``n`` most likely tokens after ``context``; the chosen one marked, apart if unlisted."""
-    listed = [int(i) for i in distribution.top(n)]
-    shown = listed if chosen is None or chosen in listed else [*listed, chosen]
-    rows = [
-        _row(vocabulary, distribution, token_id, chosen, sampled, apart=token_id not in listed)
-        for token_id in shown
-    ]
-    rest = display.rest_row(distribution, shown)
-    if sampled is not None:
-        left = max(0.0, 1.0 - sum(row["sampler_prob"] for row in rows))
-        rest |= {"sampler_prob": left, "sampler_label": display.format_prob(left)}
-    return Candidates(title, rows, rest, fingerprint(context))
+@dataclass(frozen=True)
+class Listing:
+    """The tokens a candidate list shows at one position, and the mass of all others."""
+
+    entries: tuple[Entry, ...]
+    rest_prob: float
+    n_rest: int
+    chosen: int | None = None
+
+    @classmethod
+    def of_distribution(
+        cls, distribution: Distribution, n: int, chosen: int | None = None
+    ) -> "Listing":
+        """The ``n`` most likely tokens, and the chosen one after them if it is not among them."""
+        ids = [int(i) for i in distribution.top(n)]
+        ids += [chosen] if chosen is not None and chosen not in ids else []
+        return cls(
+            tuple(Entry(i, distribution.logprob_of(i), distribution.rank_of(i)) for i in ids),
+            display.rest_mass(distribution, ids),
+            distribution.vocab_size - len(ids),
+            chosen,
+        )
+
+    @classmethod
+    def of_scored(cls, scored: ScoredText, i: int, vocab_size: int) -> "Listing":
+        """What was predicted where token ``i`` of a scored text stands."""
+        chosen = Entry(scored.ids[i], float(scored.logprobs[i]), int(scored.ranks[i]) or None)
+        entries = [
+            Entry(int(token_id), float(logprob), rank)
+            for rank, (token_id, logprob) in enumerate(
+                zip(scored.top_ids[i], scored.top_logprobs[i], strict=True), start=1
+            )
+        ]
+        if chosen.id not in [entry.id for entry in entries]:
+            entries.append(chosen)
+        listed = sum(math.exp(entry.logprob) for entry in entries)
+        rest = vocab_size - len(entries)
+        return cls(tuple(entries), max(0.0, 1.0 - listed), rest, chosen.id)
+
+    def props(
+        self,
+        vocabulary: Vocabulary,
+        context: Ids,
+        title: str,
+        sampled: SampledDistribution | None = None,
+    ) -> Json:
+        """The candidate list's props; with ``sampled``, the sampler's probabilities beside."""
+        rows = [self._row(vocabulary, entry, n, sampled) for n, entry in enumerate(self.entries)]
+        rest = display.rest_row(self.rest_prob, self.n_rest)
+        if sampled is not None:
+            left = max(0.0, 1.0 - sum(row["sampler_prob"] for row in rows))
+            rest |= {"sampler_prob": left, "sampler_label": display.format_prob(left)}
+        return {"title": title, "rows": rows, "rest": rest, "at": fingerprint(context)}
+
+    def _row(
+        self, vocabulary: Vocabulary, entry: Entry, n: int, sampled: SampledDistribution | None
+    ) -> Json:
+        row = display.candidate(vocabulary.token(entry.id), entry.logprob, entry.rank)
+        row["apart"] = n > 0 and n == len(self.entries) - 1 and entry.rank != n + 1
+        if sampled is not None:
+            row |= _sampler_columns(sampled.prob_of(entry.id), row["facts"])
+        if entry.id == self.chosen:
+            row |= {"chosen": True, "flag": "chosen"}
+        return row
 
 
-def _row(
-    vocabulary: Vocabulary,
-    distribution: Distribution,
-    token_id: int,
-    chosen: int | None,
-    sampled: SampledDistribution | None,
-    apart: bool,
-) -> Json:
-    rank = distribution.rank_of(token_id)
-    row = display.candidate(
-        vocabulary.token(token_id), distribution.logprob_of(token_id), rank, apart=apart
-    )
-    if sampled is not None:
-        prob = sampled.prob_of(token_id)
-        row |= {"sampler_prob": prob, "sampler_label": display.format_prob(prob)}
-        row["cut"] = prob == 0
-        row["flag"] = "cut" if prob == 0 else ""
-        row["facts"] = [*row["facts"], ["sampler's p", display.format_exact(prob)]]
-    if token_id == chosen:
-        row |= {"chosen": True, "flag": "chosen"}
-    return row
+def _sampler_columns(prob: float, facts: list[list[str]]) -> Json:
+    return {
+        "sampler_prob": prob,
+        "sampler_label": display.format_prob(prob) if prob else "cut",
+        "cut": prob == 0,
+        "facts": [*facts, ["sampler's p", display.format_exact(prob)]],
+    }
 
 
 def no_candidates(title: str) -> Json:
@@ -144,22 +168,19 @@ def position_view(engine: Engine, ids: Ids, position: int, n: int) -> Json:
     if position == 0:
         return no_candidates("The first token has nothing before it: no prediction")
     chosen = ids[position] if position < len(ids) else None
-    return candidates(
-        engine.vocabulary,
-        engine.next(ids[:position]),
-        ids[:position],
-        n,
-        title=position_title(engine.vocabulary, ids, position),
-        chosen=chosen,
-    ).update()
+    listing = Listing.of_distribution(engine.next(ids[:position]), n, chosen)
+    title = position_title(engine.vocabulary, ids, position)
+    return listing.props(engine.vocabulary, ids[:position], title)
 
 
 def distribution_facts(distribution: Distribution, rest: Json) -> list[dict[str, str]]:
     """Entropy and the mass outside the list."""
     entropy = distribution.entropy_bits
-    exact = "unknown: the engine gives only the most likely tokens" if entropy is None else ""
+    exact = "unknown: the engine gives only the most likely tokens"
+    if entropy is not None:
+        exact = f"{entropy:.6f} bits"
     return [
-        fact("entropy", display.format_bits(entropy) + " bits", exact or f"{entropy:.6f} bits"),
+        fact("entropy", display.format_bits(entropy) + " bits", exact),
         fact("everything else", rest["prob_label"], display.format_exact(rest["prob"])),
     ]
 

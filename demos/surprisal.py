@@ -1,0 +1,183 @@
+"""Surprisal: how surprising each token of a text is to the model, in bits.
+
+A student reads a text by colour, clicks the dark places to see what was expected there,
+and adds up the bits of a span to get to perplexity.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from core import api, charts, display, limits
+from core.engines import Engine
+from core.measures import REFERENCE_POINTS, Measures, measure
+from core.snippets import surprisal_code
+from core.tokens import ScoredText
+from demos import Demo
+from demos.ui import views
+from demos.ui.background import reporting
+from demos.ui.component import CandidateList, Facts, TokenStrip
+from demos.ui.events import Page
+from demos.ui.glossary import fact
+from demos.ui.panels import code_panel, examples, heat_legend
+
+LEAD = (
+    "Pale tokens were expected, strong ones surprised the model. Click one, or drag over several."
+)
+EXAMPLES = (
+    "The cat sat on the mat. The cat sat on the piano. The cat sat on the quadratic equation.",
+    "To be, or not to be, that is the question.",
+    "for i in range(10):\n    print(i)\n",
+    "Colourless green ideas sleep furiously.",
+    "Die Katze saß auf der Matte. 猫坐在垫子上。",
+)
+N_LISTED = 10
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The state of the page: the text that was scored."""
+
+    scored: ScoredText | None = None
+
+
+View = tuple[Reading, Any, Any, Any, Any, Any, str]
+
+
+def read(engine: Engine, text: str) -> Iterator[View]:
+    """Score a text, saying how far it is, then show the whole of it."""
+    ids = views.require_tokens(api.context_ids(engine, text))
+    for done in reporting(lambda report: engine.score(ids, top_n=N_LISTED, report=report)):
+        if isinstance(done, ScoredText):
+            yield show(engine, Reading(done), _most_surprising(done))
+        else:
+            progress = gr.update(facts=[fact("scored", f"{done[0]:,} of {done[1]:,} tokens")])
+            yield (gr.skip(), gr.skip(), progress, *[gr.skip()] * 4)
+
+
+def show(engine: Engine, reading: Reading, span: Any) -> View:
+    """Strip, whole-text measures, chart, and what the selection is about."""
+    scored = reading.scored
+    if scored is None:
+        raise limits.InputError("No text has been scored yet. Press “Measure” first.")
+    tokens = engine.vocabulary.tokens(scored.ids)
+    whole = measure(scored, tokens, 0, len(scored))
+    strip = gr.update(tokens=views.scored_chips(engine.vocabulary, scored), value=span)
+    facts, listing = select(engine, reading, span)
+    return (
+        reading,
+        strip,
+        gr.update(facts=_whole_facts(whole)),
+        facts,
+        listing,
+        charts.bits_along(scored, tokens),
+        surprisal_code(engine.info, scored.ids),
+    )
+
+
+def select(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any]:
+    """Measures of the selected span, and what was predicted at its last token."""
+    scored = reading.scored
+    if scored is None:
+        return gr.update(facts=[]), gr.update(**views.no_candidates(""))
+    start, stop = views.picked_span(span, len(scored))
+    tokens = engine.vocabulary.tokens(scored.ids)
+    facts = _span_facts(measure(scored, tokens, start, stop))
+    at = stop - 1
+    if not scored.predicted[at]:
+        return gr.update(facts=facts), gr.update(
+            **views.no_candidates("Nothing stands before this token: no prediction")
+        )
+    listing = views.Listing.of_scored(scored, at, engine.info.vocab_size)
+    title = views.position_title(engine.vocabulary, scored.ids, at)
+    props = listing.props(engine.vocabulary, scored.ids[:at], title)
+    return gr.update(facts=facts), gr.update(**props)
+
+
+def _most_surprising(scored: ScoredText) -> dict[str, int]:
+    """The span of the single most surprising token, so that the page opens with an answer."""
+    bits = [b if known else -1.0 for b, known in
+            zip(scored.surprisals_bits, scored.predicted, strict=True)]  # fmt: skip
+    at = max(range(len(bits)), key=bits.__getitem__)
+    return {"start": at, "stop": at + 1}
+
+
+def _whole_facts(whole: Measures) -> list[dict[str, str]]:
+    """The measures of the whole text, with the bridge from bits to perplexity."""
+    if whole.bits_per_token is None or whole.nats_per_token is None:
+        return [fact("tokens scored", "0", "a single token has nothing before it")]
+    bridge = (
+        f"2^{whole.bits_per_token:.6f} bits = e^{whole.nats_per_token:.6f} nats "
+        f"= {whole.perplexity:.6f}"
+    )
+    return [
+        fact("total bits", display.format_bits(whole.total_bits), f"{whole.total_bits:.6f}"),
+        fact("tokens scored", f"{whole.n_scored:,}"),
+        fact("bits per token", display.format_bits(whole.bits_per_token), bridge),
+        fact("perplexity", f"{whole.perplexity:.2f}", bridge),
+        fact("bits per byte", display.format_bits(whole.bits_per_byte), f"{whole.bits_per_byte}"),
+    ]
+
+
+def _span_facts(span: Measures) -> list[dict[str, str]]:
+    """The measures of a selection."""
+    exact = f"{span.total_bits:.6f} bits over {span.n_scored} predicted tokens"
+    return [
+        fact("selected", f"{span.n_tokens:,} token{'s' if span.n_tokens != 1 else ''}"),
+        fact("total bits", display.format_bits(span.total_bits), exact),
+        fact("bits per token", display.format_bits(span.bits_per_token), exact),
+    ]
+
+
+def reference_line() -> str:
+    """The reference points in one line."""
+    points = (f"{point.name} {display.format_bits(point.bits)}" for point in REFERENCE_POINTS)
+    return "For comparison, in bits: " + " · ".join(points)
+
+
+def build(page: Page) -> None:
+    """Text and strip; the selection's candidates beside its numbers; the chart below."""
+    gr.Markdown(LEAD, elem_classes="lab-lead")
+    with gr.Row(equal_height=True):
+        text = gr.Textbox(
+            EXAMPLES[0], label="Text", lines=2, max_lines=8, scale=5,
+            max_length=limits.MAX_CHARACTERS, elem_classes="lab-input",
+        )  # fmt: skip
+        with gr.Column(scale=1, min_width=120):
+            go = gr.Button("Measure", variant="primary")
+            stop = gr.Button("Stop")
+    reading = gr.State(Reading())
+    strip = TokenStrip(name="The text, coloured by surprisal", min_height=80)
+    heat_legend()
+    with gr.Row():
+        with gr.Column(scale=6, min_width=320):
+            candidates = CandidateList(min_height=345, choosable=False)
+        with gr.Column(scale=5, min_width=300):
+            gr.Markdown("**Selected**", elem_classes="lab-quiet")
+            selected = Facts(min_height=50)
+            gr.Markdown("**The whole text**", elem_classes="lab-quiet")
+            whole = Facts(min_height=104)
+            gr.Markdown(reference_line(), elem_classes="lab-quiet")
+    chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
+    prepared = examples(text, EXAMPLES)
+    code = code_panel()
+
+    outputs = [reading, strip, whole, selected, candidates, chart, code]
+    scoring = [page.connect(written.then, read, [text], outputs) for written in prepared]
+    scoring.append(page.connect(go.click, read, [text], outputs))
+    page.connect(
+        strip.pick, select, [reading, strip], [selected, candidates],
+        latest_only=True, uses_model=False,
+    )  # fmt: skip
+    stop.click(None, cancels=scoring, api_visibility="private")
+    page.first_view(read, [text], outputs)
+
+
+DEMO = Demo(slug="surprisal", title="Surprisal", order=4, build=build)
+
+if __name__ == "__main__":
+    from demos.ui.page import run
+
+    run(DEMO)

@@ -1,0 +1,153 @@
+"""Tokenizer: a text, cut live into the model's tokens, beside other ways to cut it.
+
+A student types and sees where the cuts fall, what each token is made of, and why models
+use neither characters nor whole words.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from core import api, cuts, display, limits
+from core.engines import Engine
+from core.snippets import tokenize_code
+from demos import Demo
+from demos.ui import views
+from demos.ui.component import Facts, TokenStrip
+from demos.ui.events import Page
+from demos.ui.glossary import fact
+from demos.ui.panels import code_panel, examples
+
+LEAD = "Type anything: it is cut into tokens as you go. Hover over a token for its id and bytes."
+EXAMPLES = (
+    "The cat sat on the mat.\nThe tokenizer splits unbelievably rare words.",
+    "Zürich café: 12 + 345 = 357",
+    "日本語と中文 · 안녕하세요",
+    "👩‍🚀 takes off 🚀",
+    "def f(x):\n    return x ** 2",
+    "مرحبا بالعالم",
+)
+MAX_CUT_PIECES = 400
+MAX_SPECIALS = 80
+
+
+def cut(engine: Engine, text: str, control_tokens: bool) -> tuple[Any, ...]:
+    """(strip, facts, characters, words, subwords, code) of a text; blank for no text."""
+    if not text:
+        return gr.update(tokens=[], value=None), gr.update(facts=[]), *([_strip("", [])] * 3), ""
+    answer = api.tokenize(engine, text, control_tokens)
+    tokens = engine.tokenize(text, control_tokens=control_tokens)
+    chips = views.chips(engine.vocabulary, [token.id for token in tokens])
+    counted = gr.update(facts=_counts(answer, control_tokens, sum(t.special for t in tokens)))
+    code = tokenize_code(engine.info, text, control_tokens)
+    subwords = f"Subwords: {len(tokens):,} tokens, from {len(engine.vocabulary):,} in the vocabulary"
+    return (
+        gr.update(tokens=chips, value=None),
+        counted,
+        _cut_strip("Characters", "characters in Unicode", cuts.characters(text)),
+        _cut_strip("Whole words", "whole words", cuts.words(text, engine.vocabulary)),
+        _strip(subwords, chips[:MAX_CUT_PIECES]),
+        code,
+    )
+
+
+def _counts(answer: dict[str, Any], control: bool, n_special: int) -> list[dict[str, str]]:
+    """The counts of a text, special tokens shown where they can occur."""
+    n_tokens, n_characters = answer["n_tokens"], answer["n_characters"]
+    per_token = n_characters / n_tokens
+    counts = [
+        fact("characters", f"{n_characters:,}"),
+        fact("UTF-8 bytes", f"{answer['n_bytes']:,}"),
+        fact("tokens", f"{n_tokens:,}"),
+        fact("characters per token", f"{per_token:.2f}", display.format_exact(per_token)),
+    ]
+    return [*counts, fact("special tokens", f"{n_special:,}")] if control else counts
+
+
+def _cut_strip(name: str, source: str, cut: cuts.Cut) -> dict[str, Any]:
+    """A comparison strip with its heading."""
+    heading = f"{name}: {len(cut.pieces):,} pieces, from {cut.vocab_size:,} {source}"
+    if cut.unknown:
+        lost = len({cut.pieces[i] for i in cut.unknown})
+        heading += f". {lost:,} can't be written: crossed out"
+    chips = [_piece(piece, i in cut.unknown) for i, piece in enumerate(cut.pieces[:MAX_CUT_PIECES])]
+    return _strip(heading, chips)
+
+
+def _strip(heading: str, chips: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(chips) == MAX_CUT_PIECES:
+        heading += f" (the first {MAX_CUT_PIECES} shown)"
+    return gr.update(tokens=chips, value=None, heading=heading)
+
+
+def _piece(piece: str, unknown: bool) -> dict[str, Any]:
+    """A chip for a piece that is not a token of the model."""
+    chip = display.plain_chip(piece)
+    if unknown:
+        chip |= {"mark": "unknown", "facts": [*chip["facts"], ["held", "no: it becomes <unk>"]]}
+    return chip
+
+
+def look(engine: Engine, text: str, control_tokens: bool, span: Any) -> dict[str, Any]:
+    """The counts of the tokens selected in the strip."""
+    tokens = engine.tokenize(limits.check_text(text), control_tokens=control_tokens)
+    start, stop = views.picked_span(span, len(tokens))
+    chosen = tokens[start:stop]
+    ids = " ".join(str(token.id) for token in chosen[:12]) + (" …" if len(chosen) > 12 else "")
+    n_bytes = sum(len(token.piece) for token in chosen)
+    return gr.update(
+        facts=[
+            fact("tokens", f"{len(chosen):,}"),
+            fact("UTF-8 bytes", f"{n_bytes:,}"),
+            fact("token ids", ids, ", ".join(str(token.id) for token in chosen)),
+        ]
+    )
+
+
+def special_tokens(engine: Engine) -> dict[str, Any]:
+    """All special tokens of the model, as a strip."""
+    ids = sorted(engine.vocabulary.specials)[:MAX_SPECIALS]
+    heading = f"{len(engine.vocabulary.specials):,} tokens mark structure and spell no text"
+    return gr.update(tokens=views.chips(engine.vocabulary, ids), heading=heading)
+
+
+def build(page: Page) -> None:
+    """Text above its strip; the comparison open below."""
+    gr.Markdown(LEAD, elem_classes="lab-lead")
+    text = gr.Textbox(
+        EXAMPLES[0], label="Text", lines=2, max_lines=8, max_length=limits.MAX_CHARACTERS,
+        elem_classes="lab-input",
+    )  # fmt: skip
+    prepared = examples(text, EXAMPLES)
+    strip = TokenStrip(name="The text, token by token", min_height=92)
+    with gr.Row():
+        counts = Facts(min_height=50, scale=3)
+        control = gr.Checkbox(
+            label="Read special-token text as control tokens", value=False, scale=1, min_width=220
+        )
+    with gr.Accordion("The same text, cut three ways", open=True):
+        characters = TokenStrip(name="Characters", selectable=False, compact=True)
+        whole_words = TokenStrip(name="Whole words", selectable=False, compact=True)
+        subwords = TokenStrip(name="Subwords", selectable=False, compact=True)
+    with gr.Accordion("Special tokens of this model", open=False):
+        specials = TokenStrip(name="Special tokens", selectable=False, compact=True)
+    code = code_panel()
+
+    outputs = [strip, counts, characters, whole_words, subwords, code]
+    for written in prepared:
+        page.connect(written.then, cut, [text, control], outputs, uses_model=False)
+    page.connect(text.input, cut, [text, control], outputs, latest_only=True, uses_model=False)
+    page.connect(control.input, cut, [text, control], outputs, latest_only=True, uses_model=False)
+    page.connect(
+        strip.pick, look, [text, control, strip], [counts], latest_only=True, uses_model=False
+    )
+    page.first_view(cut, [text, control], outputs)
+    page.first_view(special_tokens, [], [specials])
+
+
+DEMO = Demo(slug="tokenizer", title="Tokenizer", order=1, build=build)
+
+if __name__ == "__main__":
+    from demos.ui.page import run
+
+    run(DEMO)

@@ -1,0 +1,392 @@
+"""The Hugging Face Hub, played by a small server on this machine.
+
+``huggingface_hub`` reads HF_ENDPOINT and HF_HOME when it is imported, so its
+``constants`` are patched instead.
+"""
+
+import hashlib
+import json
+import logging
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants, file_download
+
+from core import hub
+from core.errors import WeightsError
+from core.hub import HubError, HubUnreachable
+
+ID = "someone/tiny"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def safetensors(n_bytes):
+    header = {"w": {"dtype": "U8", "shape": [n_bytes], "data_offsets": [0, n_bytes]}}
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(n_bytes)
+
+
+FILES = {
+    "config.json": b"{}",
+    "tokenizer.json": b"{}",
+    "tokenizer_config.json": b"{}",
+    "model.safetensors": safetensors(3_000_000),
+    "pytorch_model.bin": b"not wanted",
+    "README.md": b"not wanted",
+}
+
+
+class StandIn(BaseHTTPRequestHandler):
+    """The four kinds of request that a download makes; the class's attributes are the script."""
+
+    status = 200
+    code = ""
+    gated = False
+    may_read = True
+    files = FILES
+    cut_after = None  # bytes of a file after which the connection is cut
+    requests = ()
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        type(self).requests = (*self.requests, path)
+        if self.status != 200:
+            self.refuse(self.status, self.code)
+        elif path.endswith("/auth-check"):
+            self.refuse(403, "GatedRepo") if not self.may_read else self.send_json({})
+        elif "/tree/" in path:
+            self.send_json([entry | {"type": "file"} for entry in self.entries("path")])
+        elif path.startswith("/api/"):
+            names = self.entries("rfilename")
+            self.send_json({"id": ID, "sha": COMMIT, "gated": self.gated, "siblings": names})
+        else:
+            self.send_file(path.rsplit("/", 1)[1])
+
+    def entries(self, key):
+        return [{key: n, "size": len(c), "oid": oid(c)} for n, c in self.files.items()]
+
+    def send_json(self, content):
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_file(self, name):
+        content = self.files[name]
+        start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
+        self.send_response(206 if start else 200)
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{oid(content)}"')
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content[start : self.cut_after])
+
+    def refuse(self, status, code):
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+def oid(content):
+    return hashlib.sha1(content).hexdigest()
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """A fresh script for the server, to be changed by the test."""
+    return type("Scripted", (StandIn,), {})
+
+
+@contextmanager
+def serving(handler):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    return tmp_path / "hub"
+
+
+def at(monkeypatch, url):
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+
+
+@pytest.fixture
+def server(script, monkeypatch):
+    with serving(script) as url:
+        at(monkeypatch, url)
+        yield script
+
+
+def download(report=lambda p: None):
+    return hub.download(ID, report)
+
+
+# --- fetching -------------------------------------------------------------------------
+
+
+def test_a_download_is_a_whole_snapshot_of_the_wanted_files(server):
+    """Config, tokenizer and safetensors come; other formats and pages do not."""
+    folder = download()
+    wanted = {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"}
+    assert {p.name for p in folder.iterdir()} == wanted
+    assert hub.cached_snapshot(ID) == folder
+
+
+def test_a_download_tells_how_far_it_is_and_prints_nothing(server, capfd):
+    """Progress goes through report only."""
+    sentences = []
+    download(lambda p: sentences.append(p.sentence))
+    assert sentences[0] == f"Asking the Hugging Face Hub for {ID}…"
+    assert f"Fetching {ID} from the Hugging Face Hub: 0 of 3 MB" in sentences
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_gated_model_comes_to_who_may_read_it(server):
+    """The licence being accepted, a gated model is like any other."""
+    server.gated = "manual"
+    assert download().is_dir()
+
+
+def test_a_connection_cut_half_way_leaves_no_snapshot(server, monkeypatch, caplog):
+    """What came of a file is never taken for the file; the next start fetches the rest."""
+    caplog.set_level(logging.CRITICAL)
+    monkeypatch.setattr(file_download.time, "sleep", lambda s: None)
+    server.cut_after = 1_000_000
+    with pytest.raises(HubUnreachable):
+        download()
+    assert hub.cached_snapshot(ID) is None
+    server.cut_after = None
+    assert hub.cached_snapshot(ID) is None
+    assert download() == hub.cached_snapshot(ID)
+
+
+def test_a_model_without_safetensors_is_refused_before_anything_is_fetched(server):
+    """Other weight formats are not opened here; nothing is downloaded to find that out."""
+    server.files = {n: c for n, c in FILES.items() if n != "model.safetensors"}
+    with pytest.raises(HubError, match=r"no model\.safetensors"):
+        download()
+    assert not any("/resolve/" in path for path in server.requests)
+
+
+def test_a_full_disk_is_a_sentence(server, monkeypatch):
+    """Too little room in the Hub's cache names the setting that moves it."""
+
+    class Usage:
+        free = 1_000_000
+
+    monkeypatch.setattr("core.model_folder.shutil.disk_usage", lambda _: Usage)
+    with pytest.raises(WeightsError, match="HF_HOME"):
+        download()
+
+
+def test_a_cache_that_cannot_be_written_is_no_network_trouble(server, cache):
+    """The disk's refusal is told as such, with the setting that moves the cache."""
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(WeightsError, match=r"can't keep the model.*HF_HOME") as refused:
+        download()
+    assert not isinstance(refused.value, HubError)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (RuntimeError("transfer broke off"), HubUnreachable),
+        (PermissionError("the storage's token ran out"), HubUnreachable),
+        (OSError(28, "No space left on device"), WeightsError),
+    ],
+)
+def test_a_transfer_that_breaks_off_is_a_sentence(server, monkeypatch, error, kind):
+    """The storage client raises plain errors; those of the disk have a number."""
+
+    def snapshot_download(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
+    with pytest.raises(WeightsError) as refused:
+        download()
+    assert type(refused.value) is kind
+
+
+# --- refusals -------------------------------------------------------------------------
+
+REFUSALS = [
+    (401, "GatedRepo", HubError, rf"accepted its licence.*huggingface\.co/{ID}.*HF_TOKEN"),
+    (403, "GatedRepo", HubError, rf"accepted its licence.*huggingface\.co/{ID}.*HF_TOKEN"),
+    (401, "RepoNotFound", HubError, "no model someone/tiny .*spelling"),
+    (404, "RepoNotFound", HubError, "no model someone/tiny .*spelling"),
+    (403, "", HubError, r"refused someone/tiny .*HTTP 403.*HF_TOKEN"),
+    (418, "", HubError, "HTTP 418"),
+    (429, "", HubUnreachable, "too many requests.*Wait a few minutes"),
+    (500, "", HubUnreachable, "trouble at the moment .HTTP 500.*status"),
+    (503, "", HubUnreachable, "trouble at the moment .HTTP 503.*status"),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "kind", "words"), REFUSALS)
+def test_each_refusal_has_its_own_sentence(server, status, code, kind, words):
+    """Gated, missing, forbidden, rate-limited and broken ask the user for different things."""
+    server.status, server.code = status, code
+    with pytest.raises(WeightsError, match=words) as refused:
+        download()
+    assert type(refused.value) is kind
+
+
+def test_a_gated_model_is_refused_before_anything_is_fetched(server):
+    """The page of a gated model is public; access to its files is asked for first."""
+    server.gated, server.may_read = "auto", False
+    with pytest.raises(HubError, match="accepted its licence"):
+        download()
+    assert not any("/resolve/" in path for path in server.requests)
+
+
+@pytest.mark.parametrize("name", ["a--b/c", "owner/name.git", "owner/-x"])
+def test_an_id_the_hub_would_not_allow_is_not_found(name):
+    """An impossible id is answered like an unknown one, without the network."""
+    assert hub.cached_snapshot(name) is None
+    with pytest.raises(HubError, match="Check the spelling"):
+        hub.download(name, lambda p: None)
+
+
+def test_a_page_that_is_not_the_hub_is_no_crash(monkeypatch):
+    """A hotel's login page answers 200 with HTML."""
+
+    class Portal(StandIn):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Welcome</html>")
+
+    with serving(Portal) as url:
+        at(monkeypatch, url)
+        with pytest.raises(HubUnreachable):
+            download()
+
+
+# --- no answer ------------------------------------------------------------------------
+
+
+def seconds_to_learn_that_the_hub_is_unreachable():
+    start = time.monotonic()
+    with pytest.raises(HubUnreachable, match=r"can't be reached.*internet"):
+        download()
+    return time.monotonic() - start
+
+
+def test_a_closed_port_is_known_at_once(monkeypatch):
+    """Nobody listens: no waiting."""
+    at(monkeypatch, "http://127.0.0.1:9")
+    assert seconds_to_learn_that_the_hub_is_unreachable() < 3
+
+
+def test_a_server_that_never_answers_costs_less_than_ten_seconds(monkeypatch):
+    """The connection is accepted and nothing follows."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        at(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert seconds_to_learn_that_the_hub_is_unreachable() < 10
+
+
+def test_a_server_that_drips_is_held_to_the_same_deadline(monkeypatch):
+    """One byte now and then resets a socket's timeout, but not ours."""
+
+    class Drip(StandIn):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            for _ in range(20):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.2)
+
+        def handle(self):
+            try:
+                super().handle()
+            except ConnectionError:
+                return
+
+    monkeypatch.setattr(hub, "SECONDS_TO_ANSWER", 1.0)
+    with serving(Drip) as url:
+        at(monkeypatch, url)
+        assert seconds_to_learn_that_the_hub_is_unreachable() < 2.5
+
+
+def test_offline_mode_says_so(monkeypatch):
+    """HF_HUB_OFFLINE is the user's own choice, and named as such."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(HubUnreachable, match="HF_HUB_OFFLINE"):
+        download()
+
+
+# --- the cache, without any server ----------------------------------------------------
+
+
+@pytest.fixture
+def snapshot(cache, monkeypatch):
+    """A complete cached snapshot in the Hub's own layout; no server to ask."""
+    at(monkeypatch, "http://127.0.0.1:9")
+    model = cache / "models--someone--tiny"
+    folder = model / "snapshots" / COMMIT
+    (model / "refs").mkdir(parents=True)
+    (model / "blobs").mkdir()
+    folder.mkdir(parents=True)
+    (model / "refs" / "main").write_text(COMMIT)
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        blob = model / "blobs" / oid(name.encode())
+        blob.write_bytes(FILES[name])
+        (folder / name).symlink_to(blob)
+    return folder
+
+
+def test_a_complete_snapshot_needs_no_network(snapshot):
+    """Every needed file is there: used as it is."""
+    assert hub.cached_snapshot(ID) == snapshot
+
+
+def test_an_empty_cache_has_no_snapshot():
+    """Nothing was ever fetched."""
+    assert hub.cached_snapshot(ID) is None
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_snapshot_with_a_file_missing_is_not_used(snapshot, name):
+    """Each needed file counts, also when its link is there but its blob is not."""
+    blob = Path(snapshot / name).resolve()
+    blob.rename(blob.with_suffix(".incomplete"))
+    assert hub.cached_snapshot(ID) is None
+
+
+def test_a_snapshot_with_a_truncated_weight_file_is_not_used(snapshot):
+    """A disk that ran full left a shorter file under the right name."""
+    blob = Path(snapshot / "model.safetensors").resolve()
+    blob.write_bytes(blob.read_bytes()[:-1])
+    assert hub.cached_snapshot(ID) is None
