@@ -8,13 +8,14 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core import catalogue, converted, hub
+from core import catalogue
 from core.catalogue import GGUF, ModelSpec
 from core.config import Settings
 from core.errors import ConfigError, WeightsError
-from core.hub import HubError, HubUnreachable
-from core.model_folder import missing_from
 from core.progress import Progress, Report
+from core.sources import converted, hub
+from core.sources.hub import HubError, HubUnreachable
+from core.sources.model_folder import missing_from
 
 __all__ = ["LocalModel", "Progress", "Report", "obtain"]
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from core import converted, hub, weights
 from core.config import Settings
 from core.errors import ConfigError, WeightsError
-from core.hub import HubError, HubUnreachable
+from core import weights
+from core.sources import converted, hub
+from core.sources.hub import HubError, HubUnreachable
 
 GATED = HubError("Gated. Accept the licence.")
 OFFLINE = HubUnreachable("No network. Connect.")

@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from core import manifest
 from core.errors import WeightsError
-from core.model_folder import missing_from, require_space
 from core.progress import Progress, call, in_megabytes, run
+from core.sources import manifest
+from core.sources.model_folder import missing_from, require_space
 
 
 def safetensors(n_bytes=8):

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants, file_download
 
-from core import hub
 from core.errors import WeightsError
-from core.hub import HubError, HubUnreachable
+from core.sources import hub
+from core.sources.hub import HubError, HubUnreachable
 
 ID = "someone/tiny"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -204,7 +204,7 @@ def test_a_full_disk_is_a_sentence(server, monkeypatch):
     class Usage:
         free = 1_000_000
 
-    monkeypatch.setattr("core.model_folder.shutil.disk_usage", lambda _: Usage)
+    monkeypatch.setattr("core.sources.model_folder.shutil.disk_usage", lambda _: Usage)
     with pytest.raises(WeightsError, match="HF_HOME"):
         download()
 

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from tokenizers import pre_tokenizers
 
-from core import converted, gguf_convert, manifest, package_index
 from core.catalogue import GGUF, Wheel
 from core.errors import WeightsError
+from core.sources import converted, gguf_convert, manifest, package_index
 
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN, INNER, LAYERS, HEADS = 32, 64, 2, 2
@@ -250,7 +250,7 @@ def test_a_folder_of_an_older_format_is_made_again(cache, spec, monkeypatch):
 MAKE = """
 import sys
 from pathlib import Path
-from core import converted
+from core.sources import converted
 from core.catalogue import GGUF, Wheel
 spec = {spec!r}
 said = []
@@ -357,7 +357,7 @@ def test_a_python_without_pip_is_told_how_to_get_it(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     code = (
         "from pathlib import Path\n"
-        "from core import package_index\n"
+        "from core.sources import package_index\n"
         "from core.catalogue import GGUF\n"
         f"package_index.fetch('tiny', GGUF((), ''), Path({str(tmp_path)!r}), print)"
     )

@@ -5,7 +5,7 @@ import json
 
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from core.tokenizer_repair import repaired, with_gemma_added_tokens, with_gemma_merge_order
+from core.sources.tokenizer_repair import repaired, with_gemma_added_tokens, with_gemma_merge_order
 
 SP = "▁"
 

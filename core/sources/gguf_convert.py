@@ -1,6 +1,6 @@
 """A GGUF file as a folder ``transformers`` opens directly: float32 weights and tokenizer.
 
-Run as a command in a process of its own (``python -m core.gguf_convert source
+Run as a command in a process of its own (``python -m core.sources.gguf_convert source
 target``), because it takes a minute of work and a few gigabytes of memory.
 Knows nothing of where the file came from, nor of the cache.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from core.errors import WeightsError
 from core.progress import Report, in_seconds, run
-from core.tokenizer_repair import repaired
+from core.sources.tokenizer_repair import repaired
 
 ROOT = Path(__file__).resolve().parents[1]
 BIG = 150_000_000  # bytes of a GGUF file that takes about a minute

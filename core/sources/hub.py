@@ -24,8 +24,8 @@ from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from core.errors import WeightsError
-from core.model_folder import bytes_under, cannot_write, missing_from, require_space
 from core.progress import Progress, Report, call, in_megabytes
+from core.sources.model_folder import bytes_under, cannot_write, missing_from, require_space
 
 SECONDS_TO_ANSWER = 8.0
 WANTED = (

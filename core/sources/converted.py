@@ -15,10 +15,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core import gguf_convert, manifest, package_index
 from core.catalogue import GGUF
-from core.model_folder import bytes_under, cannot_write, require_space
 from core.progress import SECONDS_BETWEEN_REPORTS, Progress, Report, call, in_megabytes, in_seconds
+from core.sources import gguf_convert, manifest, package_index
+from core.sources.model_folder import bytes_under, cannot_write, require_space
 
 FORMAT = 1
 """Raise it when the conversion or the tokenizer repair changes: folders are then made anew."""
