@@ -17,7 +17,7 @@ from core.errors import WeightsError
 from core.progress import Report, in_seconds, run
 from core.sources.tokenizer_repair import repaired
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BIG = 150_000_000  # bytes of a GGUF file that takes about a minute
 KILLED = -9  # what a process killed for lack of memory returns on Linux
 
