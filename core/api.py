@@ -18,6 +18,7 @@ from core.sampling import Sampler, generate
 from core.tokens import Distribution, ScoredText, Token
 
 Json = dict[str, Any]
+MAX_DEPTH = 32  # of lists and objects in the JSON that is given
 
 
 def tokenize(engine: Engine, text: str, control_tokens: bool = False) -> Json:
@@ -110,7 +111,7 @@ def chat_document(
     """The document a chat template makes of messages; messages and tools are JSON text."""
     document = engine.render_chat(
         parse_messages(messages),
-        tools=parse_json_list(tools, "tools") if tools.strip() else None,
+        tools=parse_tools(tools),
         add_generation_prompt=add_generation_prompt,
     )
     words = chat.roles(document, engine.vocabulary)
@@ -162,6 +163,16 @@ def parse_messages(text: str) -> list[Json]:
     return messages
 
 
+def parse_tools(text: str) -> list[Json] | None:
+    """Tool definitions from JSON text, None for blank text; raises InputError."""
+    if not limits.check_text(text, "JSON of the tools", may_be_empty=True).strip():
+        return None
+    tools = parse_json_list(text, "tools")
+    if not all(isinstance(tool, dict) for tool in tools):
+        raise InputError("Every tool must be a JSON object that describes one function.")
+    return tools
+
+
 def parse_json_list(text: str, what: str) -> list[Any]:
     """A JSON list from text; raises InputError that says where the JSON breaks."""
     limits.check_text(text, f"JSON of the {what}")
@@ -175,16 +186,17 @@ def parse_json_list(text: str, what: str) -> list[Any]:
     return value
 
 
-def _check_strings(value: Any, what: str) -> None:
-    """JSON escapes can spell what no text may hold; look at every string."""
+def _check_strings(value: Any, what: str, depth: int = 0) -> None:
+    """JSON escapes can spell what no text may hold; look at every string, keys included."""
+    if depth > MAX_DEPTH:
+        raise InputError(f"The {what} are nested more than {MAX_DEPTH} deep. Flatten them.")
     if isinstance(value, str):
         limits.check_text(value, f"text in the {what}", may_be_empty=True)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _check_strings(item, what)
-    elif isinstance(value, list):
+    elif isinstance(value, dict | list):
         for item in value:
-            _check_strings(item, what)
+            _check_strings(item, what, depth + 1)
+        for item in value.values() if isinstance(value, dict) else ():
+            _check_strings(item, what, depth + 1)
 
 
 def _token(token: Token) -> Json:

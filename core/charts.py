@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from core import palette
-from core.display import format_bits, format_prob, label, rest_mass
-from core.measures import REFERENCE_POINTS, surprisal_bits
+from core.display import format_bits, label
+from core.measures import REFERENCE_POINTS
 from core.sampling import SampledDistribution, cumulative
-from core.tokens import Distribution, ScoredText, Token, Vocabulary
+from core.tokens import Distribution, Token, Vocabulary
 
 MAX_POINTS = 300
 GRID = "rgba(128,128,128,0.22)"
@@ -36,57 +37,26 @@ def share_by_rank(distribution: Distribution) -> go.Figure:
     for share in (0.5, 0.9):
         n = int(np.searchsorted(edges, share)) + 1
         if n <= len(edges):
-            _point(figure, n, edges[n - 1], f"{n:,} for {share:.0%}")
+            side = "right" if n < 30 else "left"
+            _point(figure, n, edges[n - 1], f"{n:,} for {share:.0%}", f"bottom {side}")
     _layout(figure, "How many tokens share the probability?", height=300)
-    figure.update_xaxes(type="log", title="the n most likely tokens", dtick=1)
-    figure.update_yaxes(title="probability together", range=[0, 1.04], tickformat=".0%")
+    figure.update_xaxes(type="log", title_text="the n most likely tokens", dtick=1)
+    figure.update_yaxes(title_text="probability together", range=[0, 1.04], tickformat=".0%")
     return figure
 
 
-def _point(figure: go.Figure, x: float, y: float, text: str) -> None:
+def _point(figure: go.Figure, x: float, y: float, text: str, side: str) -> None:
     figure.add_trace(
         go.Scatter(
             x=[x],
             y=[y],
             mode="markers+text",
             text=[text],
-            textposition="top left",
+            textposition=side,
             marker={"color": palette.MODEL, "size": 9},
             hoverinfo="skip",
         )
     )
-
-
-def top_bars(
-    distribution: Distribution, vocabulary: Vocabulary, n: int, chosen: int | None = None
-) -> go.Figure:
-    """The n most likely tokens and everything else, as bars on one scale."""
-    ids = [int(i) for i in distribution.top(n)]
-    logprobs = [distribution.logprob_of(i) for i in ids]
-    rest = rest_mass(distribution, ids)
-    figure = go.Figure(
-        go.Bar(
-            x=[*np.exp(logprobs), rest],
-            y=list(range(len(ids) + 1)),
-            orientation="h",
-            marker_color=[palette.CHOSEN if i == chosen else palette.MODEL for i in ids]
-            + [palette.REST],
-            text=[*(format_prob(float(np.exp(lp))) for lp in logprobs), format_prob(rest)],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=[*(f"{surprisal_bits(lp):.4f} bits" for lp in logprobs), "all other tokens"],
-            hovertemplate="%{x:.9f}<br>%{customdata}<extra></extra>",
-        )
-    )
-    _layout(figure, "Which tokens hold the probability?", height=60 + 26 * (len(ids) + 1))
-    names = [_axis_label(vocabulary.token(i)) for i in ids]
-    figure.update_yaxes(
-        tickvals=list(range(len(ids) + 1)), ticktext=[*names, "everything else"],
-        autorange="reversed", showgrid=False,
-    )  # fmt: skip
-    figure.update_xaxes(range=[0, max(1e-9, float(max(*np.exp(logprobs), rest))) * 1.18],
-                        tickformat=".0%")  # fmt: skip
-    return figure
 
 
 def draw_bar(sampled: SampledDistribution, vocabulary: Vocabulary, r: float | None) -> go.Figure:
@@ -105,7 +75,7 @@ def draw_bar(sampled: SampledDistribution, vocabulary: Vocabulary, r: float | No
                 "line": {"width": 1, "color": "rgba(127,127,127,0.6)"},
             },
             text=[
-                _segment_name(sampled, vocabulary, at) if stop - start > 0.035 else ""
+                _segment_name(sampled, vocabulary, at) if stop - start > 0.05 else ""
                 for start, stop, at in shown
             ],
             textposition="inside",
@@ -118,8 +88,8 @@ def draw_bar(sampled: SampledDistribution, vocabulary: Vocabulary, r: float | No
             hovertemplate="%{customdata}<extra></extra>",
         )
     )
-    _layout(figure, "Where does r fall?", height=170)
-    figure.update_xaxes(range=[0, 1], tickformat=".1f", title="cumulative probability")
+    _layout(figure, "Where does r fall?", height=140)
+    figure.update_xaxes(range=[0, 1], tickformat=".1f", title_text="cumulative probability")
     figure.update_yaxes(visible=False)
     if r is not None:
         side = "left" if r < 0.85 else "right"
@@ -158,36 +128,40 @@ def _segment_name(sampled: SampledDistribution, vocabulary: Vocabulary, at: int 
     return "others" if at is None else _axis_label(vocabulary.token(int(sampled.ids[at])))
 
 
-def bits_along(scored: ScoredText, tokens: Sequence[Token]) -> go.Figure:
-    """Surprisal of each token along the text; averages of neighbours past 300 tokens."""
-    bits = scored.surprisals_bits
+def bits_along(
+    bits: NDArray[np.float64], tokens: Sequence[Token], question: str, first: int = 0
+) -> go.Figure:
+    """Surprisal of each token along a text; averages of neighbours past 300 tokens.
+
+    ``bits`` [tokens], NaN where nothing was predicted; ``first``: the first one's position.
+    """
     width = -(-len(bits) // MAX_POINTS)
     starts = range(0, len(bits), width)
     heights = [_mean(bits[start : start + width]) for start in starts]
-    named = [_window_name(tokens, start, width) for start in starts]
     figure = go.Figure(
         go.Bar(
-            x=list(starts),
+            x=[first + start for start in starts],
             y=heights,
             width=width,
-            customdata=named,
-            marker_color=[palette.HEAT["light"][max(2, palette.heat_level(h or 0))]
-                          for h in heights],
+            customdata=[_window_name(tokens, start, width, first) for start in starts],
+            marker_color=[_heat_colour(height) for height in heights],
             hovertemplate="%{customdata}<br>%{y:.4f} bits<extra></extra>",
         )
-    )  # fmt: skip
-    title = "How surprising is each token?"
-    if width > 1:
-        title = f"How surprising is the text? (averages of {width} tokens)"
-    _layout(figure, title, height=280)
+    )
+    _layout(figure, question if width == 1 else f"{question} (averages of {width})", height=280)
     for point in REFERENCE_POINTS:
         figure.add_hline(y=point.bits, line={"width": 1, "dash": "dot", "color": palette.REST})
         figure.add_annotation(x=1, xref="paper", y=point.bits, xanchor="right", yanchor="bottom",
                               showarrow=False, font={"size": 11},
                               text=f"{point.name}: {format_bits(point.bits)}")  # fmt: skip
-    figure.update_yaxes(title="bits", rangemode="tozero")
-    figure.update_xaxes(title="token", showgrid=False)
+    figure.update_yaxes(title_text="bits", rangemode="tozero")
+    figure.update_xaxes(title_text="token", showgrid=False)
     return figure
+
+
+def _heat_colour(bits: float | None) -> str:
+    """The strip's colour, from the third step up so that it shows on a white page."""
+    return palette.HEAT["light"][max(2, palette.heat_level(bits or 0.0))]
 
 
 def _mean(bits: np.ndarray) -> float | None:
@@ -195,9 +169,9 @@ def _mean(bits: np.ndarray) -> float | None:
     return float(np.mean(known)) if len(known) else None
 
 
-def _window_name(tokens: Sequence[Token], start: int, width: int) -> str:
+def _window_name(tokens: Sequence[Token], start: int, width: int, first: int) -> str:
     window = tokens[start : start + width]
-    return f"token {start}: " + "".join(_axis_label(token) for token in window)[:60]
+    return f"token {first + start}: " + "".join(_axis_label(token) for token in window)[:60]
 
 
 def _axis_label(token: Token) -> str:
@@ -218,6 +192,8 @@ def _layout(figure: go.Figure, title: str, height: int) -> None:
         hoverlabel={"align": "left"},
         font={"family": "system-ui, sans-serif", "size": 13, "color": palette.REST},
         dragmode=False,
+        uniformtext={"minsize": 10, "mode": "hide"},
     )
-    figure.update_xaxes(gridcolor=GRID, zerolinecolor=GRID, automargin=True, fixedrange=True)
-    figure.update_yaxes(gridcolor=GRID, zerolinecolor=GRID, automargin=True, fixedrange=True)
+    axes = {"gridcolor": GRID, "zerolinecolor": GRID, "automargin": True, "fixedrange": True}
+    figure.update_xaxes(title_font_size=12, **axes)
+    figure.update_yaxes(title_font_size=12, **axes)

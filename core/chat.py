@@ -144,16 +144,16 @@ class Guard:
 
 
 def guarded(messages: Iterable[dict[str, object]], guard: Guard) -> list[dict[str, object]]:
-    """The messages with special-token text hidden in every string they hold."""
+    """The messages (or tools) with special-token text hidden in every string they hold."""
     return [_map_strings(message, guard.hide) for message in messages]  # type: ignore[misc]
 
 
 def _map_strings(value: object, change: Callable[[str], str]) -> object:
-    """The same JSON value with ``change`` applied to every string that is not a key."""
+    """The same JSON value with ``change`` applied to every string, keys included."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {key: _map_strings(item, change) for key, item in value.items()}
+        return {change(key): _map_strings(item, change) for key, item in value.items()}
     if isinstance(value, Sequence):
         return [_map_strings(item, change) for item in value]
     return value
@@ -164,7 +164,7 @@ def spells_special(messages: object, names: Collection[str]) -> bool:
     if isinstance(messages, str):
         return any(name in messages for name in names)
     if isinstance(messages, dict):
-        return any(spells_special(item, names) for item in messages.values())
+        return any(spells_special([*item], names) for item in messages.items())
     if isinstance(messages, Sequence):
         return any(spells_special(item, names) for item in messages)
     return False

@@ -67,7 +67,8 @@ def format_prob(prob: float) -> str:
         return f"{percent:.0f} %"
     if percent >= 1e-4:
         return f"{percent:.{_decimals(percent)}f} %"
-    return f"{percent:.1e} %" if percent > 0 else "0 %"
+    mantissa, _, exponent = f"{percent:.1e}".partition("e")
+    return f"{mantissa}e{int(exponent)} %" if percent > 0 else "0 %"
 
 
 def _decimals(value: float) -> int:

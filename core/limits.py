@@ -4,7 +4,7 @@ Gradio's own limits are not enforced on the server, so everything that comes in 
 checked here. Knows nothing of models beyond the numbers it is given.
 """
 
-from math import isfinite
+import sys
 
 from core.errors import InputError
 
@@ -66,6 +66,8 @@ def check_top_k(value: object, vocab_size: int) -> int:
 
 
 def _number(value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise InputError(f"{what} is {value}; it must be a number.")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{what} is {str(value)[:40]!r}; it must be a number.")
+    if not abs(value) <= sys.float_info.max:
+        raise InputError(f"{what} is not a finite number; it must be one.")
     return float(value)

@@ -77,10 +77,15 @@ class ReferencePoint:
         """−log2 of the probability."""
         return -log2(self.prob)
 
+    @property
+    def perplexity(self) -> float:
+        """2 to the bits: among how many equal choices this would be one."""
+        return 1 / self.prob
+
 
 REFERENCE_POINTS = (
-    ReferencePoint("a token given p = 0.95", 0.95),
-    ReferencePoint("a fair coin", 1 / 2),
-    ReferencePoint("a fair die", 1 / 6),
-    ReferencePoint("a token given p = 0.01", 0.01),
+    ReferencePoint("p = 0.95", 0.95),
+    ReferencePoint("fair coin", 1 / 2),
+    ReferencePoint("fair die", 1 / 6),
+    ReferencePoint("p = 0.01", 0.01),
 )

@@ -115,7 +115,8 @@ def reshape(distribution: Distribution, sampler: Sampler) -> SampledDistribution
     if sampler.greedy:
         mass = float(np.exp(logprobs[0]))
         return SampledDistribution(ids[:1], np.ones(1), (Stage("greedy", 1, mass),))
-    scaled = logprobs / sampler.temperature
+    with np.errstate(over="ignore"):  # near temperature 0 all but the best go to -inf
+        scaled = (logprobs - logprobs[0]) / sampler.temperature
     n_kept, stages = len(ids), []
     for name, keep in _stages_that_are_on(sampler):
         n_kept = keep(scaled[:n_kept])

@@ -57,7 +57,8 @@ def softmax(x):
 {stages}
 probs = softmax(scores)  # renormalised over the tokens that are left
 r = {0.0 if r is None else r!r}
-cumulative = probs.cumsum() / probs.sum()
+cumulative = probs.cumsum()
+cumulative /= cumulative[-1]  # the last is exactly 1, so every r hits a token
 hit = np.searchsorted(cumulative, r, side="right")  # the first cumulative > r
 chosen = int(order[hit])
 print(len(probs), "tokens kept; r hits", chosen, repr(tokenizer.decode([chosen])), probs[hit])

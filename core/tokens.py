@@ -85,9 +85,9 @@ class Distribution:
     def __post_init__(self) -> None:
         self.logprob_by_id.setflags(write=False)
 
-    def __getstate__(self) -> dict[str, object]:
+    def __reduce__(self) -> tuple[object, ...]:
         # the cached order is cheap to make again and doubles the pickle
-        return {"logprob_by_id": self.logprob_by_id, "tail_mass": self.tail_mass}
+        return type(self), (self.logprob_by_id, self.tail_mass)
 
     @classmethod
     def from_logits(cls, logits: Floats) -> "Distribution":
@@ -136,8 +136,8 @@ class Distribution:
     def rank_of(self, token_id: int) -> int | None:
         """1 for the most likely token; None where the engine did not say."""
         logprob = self.logprob_by_id[token_id]
-        if not np.isfinite(logprob):
-            return None if not self.complete else len(self.logprob_by_id)
+        if not self.complete and not np.isfinite(logprob):
+            return None
         above = np.count_nonzero(self.logprob_by_id > logprob)
         equal_before = np.count_nonzero(self.logprob_by_id[:token_id] == logprob)
         return int(above + equal_before) + 1

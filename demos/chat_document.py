@@ -16,6 +16,7 @@ from core import api, charts, chat, display, limits
 from core.document import Chosen, Document
 from core.engines import Engine
 from core.errors import InputError
+from core.measures import surprisal_bits
 from core.sampling import Sampler, generate
 from core.snippets import chat_code
 from core.tokens import ChatDocument
@@ -137,9 +138,18 @@ def show(engine: Engine, state: Chat, position: int) -> View:
         return state, strip, gr.update(**listing), gr.update(facts=facts), None, code
     distribution = engine.next(ids[:position])
     facts += views.distribution_facts(distribution, listing["rest"])
-    chosen = ids[position] if position < len(ids) else None
-    chart = charts.top_bars(distribution, engine.vocabulary, N_LISTED, chosen)
+    chart = _reply_chart(engine, state.document) or charts.share_by_rank(distribution)
     return state, strip, gr.update(**listing), gr.update(facts=facts), chart, code
+
+
+def _reply_chart(engine: Engine, document: Document) -> Any:
+    """How surprising each chosen token was; None while nothing was chosen."""
+    if not document.chosen:
+        return None
+    bits = np.array([surprisal_bits(c.logprob) for c in document.chosen])
+    tokens = engine.vocabulary.tokens([c.id for c in document.chosen])
+    question = "How surprising was each chosen token?"
+    return charts.bits_along(bits, tokens, question, first=len(document.given))
 
 
 def _strip(engine: Engine, rendered: ChatDocument, document: Document, position: int | None) -> Any:
@@ -224,13 +234,14 @@ def new_chat(engine: Engine) -> View:
 
 def first_view(engine: Engine, system: str, user: str) -> tuple[Any, ...]:
     """The page opens on a prepared turn; what the template needs to be known is said."""
-    return (*end_turn(engine, Chat(), system, user), engine.info.chat_note)
+    note = gr.update(value=engine.info.chat_note, visible=bool(engine.info.chat_note))
+    return (*end_turn(engine, Chat(), system, user), note)
 
 
 def build(page: Page) -> None:
     """Messages above the document; candidates beside the chart below it."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
-    note = gr.Markdown("", elem_classes="lab-quiet")
+    note = gr.Markdown("", elem_classes="lab-quiet", visible=False)
     with gr.Row(equal_height=True):
         system = gr.Textbox(
             SYSTEM, label="System prompt (may be empty)", lines=1, max_lines=4, scale=3,
@@ -243,17 +254,22 @@ def build(page: Page) -> None:
         end = gr.Button("End turn", scale=1, min_width=100)
     prepared = examples(user, EXAMPLES)
     state = gr.State(Chat())
-    strip = TokenStrip(name="The document, token by token", min_height=150)
+    strip = TokenStrip(name="The document, token by token", lines=8)
     with gr.Row(equal_height=True):
         go = gr.Button("Generate the reply", variant="primary", scale=3, min_width=150)
         stop = gr.Button("Stop", scale=1, min_width=60)
         back = gr.Button("Undo", scale=1, min_width=60)
         new = gr.Button("New chat", scale=1, min_width=80)
-    with gr.Row(equal_height=True):
-        how = gr.Radio([GREEDY, SAMPLED], value=GREEDY, label="Reply", scale=2, min_width=160)
+    with (
+        gr.Accordion("How the reply is chosen", open=False),
+        gr.Row(equal_height=True, elem_classes="lab-sliders"),
+    ):
+        how = gr.Radio([GREEDY, SAMPLED], value=GREEDY, label="Each token", scale=2, min_width=160)
         temperature = gr.Slider(0.1, 2, 1, step=0.05, label="Temperature", scale=2, min_width=140)
         seed = gr.Number(1, label="Seed", precision=0, scale=1, min_width=70)
-        n_tokens = gr.Slider(1, MAX_REPLY, 60, step=1, label="At most", scale=2, min_width=140)
+        n_tokens = gr.Slider(
+            1, MAX_REPLY, 60, step=1, label="At most, in tokens", scale=2, min_width=140
+        )
     with gr.Row():
         with gr.Column(scale=6, min_width=320):
             candidates = CandidateList(min_height=345)

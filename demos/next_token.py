@@ -102,7 +102,7 @@ def build(page: Page) -> None:
         )  # fmt: skip
         use = gr.Button("Use this text", scale=1, min_width=120)
     document = gr.State(Document())
-    strip = TokenStrip(name="The document, token by token", min_height=76)
+    strip = TokenStrip(name="The document, token by token", lines=3)
     with gr.Row():
         top = gr.Button("Always the top one, ten times", variant="primary", scale=3)
         back = gr.Button("Undo", scale=1, min_width=70)

@@ -30,7 +30,7 @@ EXAMPLES = (
     "Once upon a time, in a small village,",
     "My favourite colour is",
 )
-N_LISTED = 12
+N_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -203,21 +203,25 @@ def build(page: Page) -> None:
         )  # fmt: skip
         use = gr.Button("Use this text", scale=1, min_width=120)
     bench = gr.State(Bench())
-    strip = TokenStrip(name="The document, token by token", min_height=60)
+    strip = TokenStrip(name="The document, token by token", lines=3)
     with gr.Row():
         with gr.Column(scale=6, min_width=320):
-            candidates = CandidateList(min_height=400, choosable=False)
-        with gr.Column(scale=5, min_width=300, elem_classes="lab-sliders"):
-            temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature (0 is greedy)")
-            top_k = gr.Slider(0, 100, 0, step=1, label="top-k (0 is off)")
-            top_p = gr.Slider(0.01, 1, 0.9, step=0.01, label="top-p (1 is off)")
-            min_p = gr.Slider(0, 0.5, 0, step=0.01, label="min-p (0 is off)")
-    facts = Facts(min_height=50)
-    bar = gr.Plot(show_label=False, container=False)
-    with gr.Row(equal_height=True):
-        r = gr.Slider(0, 0.9999, 0.5, step=0.0001, label="r", scale=4, min_width=220)
-        take = gr.Button("Draw r", variant="primary", scale=1, min_width=90)
-        add = gr.Button("Append the token", scale=1, min_width=120)
+            candidates = CandidateList(min_height=345, choosable=False)
+        with gr.Column(scale=6, min_width=320):
+            with gr.Row(elem_classes="lab-sliders"):
+                temperature = gr.Slider(
+                    0, 2, 1, step=0.05, label="Temperature (0: greedy)", min_width=190
+                )
+                top_k = gr.Slider(0, 100, 0, step=1, label="top-k (0: off)", min_width=190)
+            with gr.Row(elem_classes="lab-sliders"):
+                top_p = gr.Slider(0.01, 1, 0.9, step=0.01, label="top-p (1: off)", min_width=190)
+                min_p = gr.Slider(0, 0.5, 0, step=0.01, label="min-p (0: off)", min_width=190)
+            facts = Facts(min_height=46)
+            bar = gr.Plot(show_label=False, container=False)
+            with gr.Row(equal_height=True, elem_classes="lab-sliders"):
+                r = gr.Slider(0, 0.9999, 0.5, step=0.0001, label="r", scale=3, min_width=190)
+                take = gr.Button("Draw r", variant="primary", scale=1, min_width=80)
+                add = gr.Button("Append it", scale=1, min_width=80)
     with gr.Row(equal_height=True):
         seed = gr.Number(1, label="Seed", precision=0, scale=1, min_width=90)
         n_tokens = gr.Slider(1, 100, 20, step=1, label="Tokens", scale=3, min_width=160)

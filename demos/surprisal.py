@@ -72,7 +72,7 @@ def show(engine: Engine, reading: Reading, span: Any) -> View:
         gr.update(facts=_whole_facts(whole)),
         facts,
         listing,
-        charts.bits_along(scored, tokens),
+        charts.bits_along(scored.surprisals_bits, tokens, "How surprising is each token?"),
         surprisal_code(engine.info, scored.ids),
     )
 
@@ -132,9 +132,13 @@ def _span_facts(span: Measures) -> list[dict[str, str]]:
 
 
 def reference_line() -> str:
-    """The reference points in one line."""
-    points = (f"{point.name} {display.format_bits(point.bits)}" for point in REFERENCE_POINTS)
-    return "For comparison, in bits: " + " · ".join(points)
+    """The reference points in one line, each with its bits and its perplexity."""
+    points = (
+        f"{point.name}: **{display.format_bits(point.bits)} bits** "
+        f"(perplexity {point.perplexity:.3g})"
+        for point in REFERENCE_POINTS
+    )
+    return "For comparison: " + " · ".join(points)
 
 
 def build(page: Page) -> None:
@@ -149,7 +153,7 @@ def build(page: Page) -> None:
             go = gr.Button("Measure", variant="primary")
             stop = gr.Button("Stop")
     reading = gr.State(Reading())
-    strip = TokenStrip(name="The text, coloured by surprisal", min_height=80)
+    strip = TokenStrip(name="The text, coloured by surprisal", lines=4)
     heat_legend()
     with gr.Row():
         with gr.Column(scale=6, min_width=320):

@@ -40,7 +40,9 @@ def cut(engine: Engine, text: str, control_tokens: bool) -> tuple[Any, ...]:
     chips = views.chips(engine.vocabulary, [token.id for token in tokens])
     counted = gr.update(facts=_counts(answer, control_tokens, sum(t.special for t in tokens)))
     code = tokenize_code(engine.info, text, control_tokens)
-    subwords = f"Subwords: {len(tokens):,} tokens, from {len(engine.vocabulary):,} in the vocabulary"
+    subwords = (
+        f"Subwords: {len(tokens):,} tokens, from {len(engine.vocabulary):,} in the vocabulary"
+    )
     return (
         gr.update(tokens=chips, value=None),
         counted,

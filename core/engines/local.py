@@ -61,6 +61,7 @@ class LocalEngine:
         self._model = model
         self._tokenizer = tokenizer
         self._lock = threading.RLock()
+        self._tokenizer_lock = threading.Lock()  # its special-token switch is shared state
         self._writer = ChatWriter(tokenizer)
         self._caches: dict[tuple[int, ...], DynamicCache] = {}
         self._distributions = BoundedMemory[Distribution](DISTRIBUTION_BYTES)
@@ -70,9 +71,10 @@ class LocalEngine:
 
     def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
         """The tokens of a text, without BOS; see Engine."""
-        encoded = self._tokenizer(
-            text, add_special_tokens=False, split_special_tokens=not control_tokens
-        )
+        with self._tokenizer_lock:
+            encoded = self._tokenizer(
+                text, add_special_tokens=False, split_special_tokens=not control_tokens
+            )
         return self.vocabulary.tokens(encoded["input_ids"])
 
     def decode(self, ids: Ids) -> str:
@@ -104,7 +106,8 @@ class LocalEngine:
         control_tokens: bool = False,
     ) -> ChatDocument:
         """Write messages with the tokenizer's template; see Engine."""
-        return self._writer.write(messages, tools, add_generation_prompt, control_tokens)
+        with self._tokenizer_lock:
+            return self._writer.write(messages, tools, add_generation_prompt, control_tokens)
 
     def _checked(self, ids: Ids) -> tuple[int, ...]:
         require_context(ids)

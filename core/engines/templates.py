@@ -33,16 +33,18 @@ class ChatWriter:
         control_tokens: bool,
     ) -> ChatDocument:
         """The messages as one document of ids."""
-        hidden = not control_tokens and spells_special(list(messages), self._guard.names)
-        given = guarded(messages, self._guard) if hidden else list(messages)
+        given, tools = list(messages), list(tools or [])
+        hidden = not control_tokens and spells_special([given, tools], self._guard.names)
+        if hidden:
+            given, tools = guarded(given, self._guard), guarded(tools, self._guard)
         text = self._render(given, tools, add_generation_prompt)
         ids = self._guarded_ids(text) if hidden else self._plain_ids(text)
         return ChatDocument(tuple(ids), self._turn_start)
 
     def _render(
         self,
-        messages: Sequence[dict[str, Any]],
-        tools: Sequence[dict[str, Any]] | None,
+        messages: list[dict[str, Any]],
+        tools: list[dict[str, Any]],
         add_generation_prompt: bool,
     ) -> str:
         if self._template is None:
@@ -56,13 +58,15 @@ class ChatWriter:
         try:
             return str(
                 self._tokenizer.apply_chat_template(
-                    list(messages),
-                    tools=list(tools) if tools else None,
+                    messages,
+                    tools=tools or None,
                     chat_template=self._template,
                     add_generation_prompt=add_generation_prompt,
                     tokenize=False,
                 )
             )
+        except jinja2.TemplateSyntaxError:
+            raise  # the template is broken, not the messages
         except (jinja2.TemplateError, TypeError, KeyError) as error:
             raise InputError(
                 f"The model's chat template refuses these messages: {error}. "
@@ -84,8 +88,8 @@ class ChatWriter:
         """The control token that opens a turn: the first one of the generation prompt."""
         probe = [{"role": "user", "content": "x"}]
         try:
-            without = self._render(probe, None, False)
-            prompt = self._render(probe, None, True).removeprefix(without)
+            without = self._render(probe, [], False)
+            prompt = self._render(probe, [], True).removeprefix(without)
         except (InputError, NoChatTemplate):
             return None
         ids = self._plain_ids(prompt)

@@ -1,9 +1,10 @@
 // The most likely tokens with bars on one scale. Click, arrows and Enter, or 1 to 9.
 const heading = make("div", "lab-list-title");
+const head = make("div");
 const list = make("div", "lab-list");
 list.setAttribute("role", "listbox");
 list.tabIndex = 0;
-root.append(heading, list);
+root.append(heading, head, list);
 
 let rows = [];
 let focused = -1;
@@ -55,22 +56,33 @@ function drawRest(rest, scale) {
   return line;
 }
 
+function drawHead(sampled) {
+  const line = make("div", "lab-row lab-row-head");
+  line.setAttribute("aria-hidden", "true");
+  line.append(make("span", "lab-rank", "rank"), make("span", "lab-name", "token"), make("span", "lab-bars"));
+  line.append(make("span", "lab-number" + (sampled ? " lab-key lab-key-model" : ""), sampled ? "model" : "probability"));
+  line.append(make("span", "lab-number lab-second" + (sampled ? " lab-key lab-key-sampler" : ""), sampled ? "sampler" : "surprisal"));
+  return line;
+}
+
 function draw() {
   rows = props.rows || [];
   focused = -1;
   hideTip();
   heading.textContent = props.title || "";
   list.setAttribute("aria-label", props.title || "Candidates");
-  list.classList.toggle("lab-choosable", !!props.choosable);
+  list.classList.toggle("lab-choosable", !!config.choosable);
   const all = props.rest ? [...rows, props.rest] : rows;
   const scale = Math.max(1e-12, ...all.flatMap((row) => [row.prob, row.sampler_prob ?? 0]));
+  root.classList.toggle("lab-list-sampled", rows.some((row) => row.sampler_prob !== undefined));
   const lines = rows.map((row, i) => drawRow(row, i, scale));
   if (props.rest) lines.push(drawRest(props.rest, scale));
+  head.replaceChildren(...(rows.length ? [drawHead(rows[0].sampler_prob !== undefined)] : []));
   list.replaceChildren(...lines);
 }
 
 function choose(index) {
-  if (!props.choosable || !rows[index]) return;
+  if (!config.choosable || !rows[index]) return;
   hideTip();
   list.children[index].classList.add("lab-row-pressed");
   props.value = { id: rows[index].id, at: props.at };
@@ -96,4 +108,4 @@ list.addEventListener("keydown", (event) => {
 list.addEventListener("blur", hideTip);
 
 draw();
-watch(["rows", "rest", "title", "at", "choosable"], draw);
+watch(["rows", "rest", "title", "at"], draw);

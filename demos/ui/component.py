@@ -5,6 +5,8 @@ token text may ever reach a template. Here both templates are constants, and scr
 write text with ``textContent`` only.
 """
 
+import html
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +20,18 @@ class ScriptedComponent(gr.HTML):
     """A component drawn by ``<script>.js`` from its props; ``value`` is what the user picked.
 
     Events are the names in ``PICK_EVENTS``. Update it from a handler with
-    ``gr.update(prop=…, value=…)``.
+    ``gr.update(prop=…, value=…)``, always with all of its props: Gradio replaces them
+    together while the component's tab is not open. What never changes goes in ``config``.
     """
 
     SCRIPT = ""
     PICK_EVENTS: tuple[str, ...] = ()
 
-    def __init__(self, value: Any = None, **props: Any) -> None:
-        script = SHARED_SCRIPT + (HERE / self.SCRIPT).read_text(encoding="utf-8")
+    def __init__(self, value: Any, config: dict[str, Any], **props: Any) -> None:
         super().__init__(
             value=value,
-            html_template="<div class='lab-root'></div>",
-            js_on_load=script,
+            html_template=_template(config),
+            js_on_load=SHARED_SCRIPT + (HERE / self.SCRIPT).read_text(encoding="utf-8"),
             apply_default_css=False,
             **props,
         )
@@ -53,12 +55,21 @@ class ScriptedComponent(gr.HTML):
         return "html"
 
 
+def _template(config: dict[str, Any]) -> str:
+    """The constant template: an empty root that carries the component's configuration."""
+    written = html.escape(json.dumps(config))
+    if any(mark in written for mark in ("`", "${", "{{", "\\")):
+        raise ValueError(f"a template may hold nothing that is evaluated: {written}")
+    return f"<div class='lab-root' data-config=\"{written}\"></div>"
+
+
 class TokenStrip(ScriptedComponent):
     """Tokens as chips, the hero of every demo.
 
-    ``tokens``: chips of ``core.display.chip``. ``value``: the selected span
-    ``{"start": i, "stop": j}`` (half open) or None. ``heading`` stands above, ``name``
-    is for screen readers. Event ``pick``.
+    Props: ``tokens``, chips of ``core.display.chip``; ``heading``, a line above. ``value``:
+    the selected span ``{"start": i, "stop": j}`` (half open) or None. Event ``pick``.
+    ``name`` is for screen readers. ``lines`` fixes the height, so that nothing below moves
+    while a text grows; 0 lets it grow.
     """
 
     SCRIPT = "token_strip.js"
@@ -68,22 +79,24 @@ class TokenStrip(ScriptedComponent):
         self,
         value: Any = None,
         *,
-        tokens: list[dict[str, Any]] | None = None,
         name: str = "Tokens",
-        heading: str = "",
         selectable: bool = True,
         compact: bool = False,
-        **props: Any,
+        lines: int = 0,
+        tokens: list[dict[str, Any]] | None = None,
+        heading: str = "",
+        **layout: Any,
     ) -> None:
-        given = {"name": name, "heading": heading, "selectable": selectable, "compact": compact}
-        super().__init__(value, tokens=tokens or [], **given, **props)
+        config = {"name": name, "selectable": selectable, "compact": compact, "lines": lines}
+        super().__init__(value, config, tokens=tokens or [], heading=heading, **layout)
 
 
 class CandidateList(ScriptedComponent):
     """The most likely tokens with bars; click one to choose it.
 
-    ``rows``: rows of ``core.display.candidate``; ``rest``: the last row; ``at``: which
-    document the list belongs to. ``value``: ``{"id": token id, "at": at}``. Event ``pick``.
+    Props: ``rows`` of ``core.display.candidate``, ``rest``, the last row, ``title``, and
+    ``at``, which document the list belongs to. ``value``: ``{"id": token id, "at": at}``.
+    Event ``pick``, unless ``choosable`` is off.
     """
 
     SCRIPT = "candidate_list.js"
@@ -93,40 +106,53 @@ class CandidateList(ScriptedComponent):
         self,
         value: Any = None,
         *,
+        choosable: bool = True,
         rows: list[dict[str, Any]] | None = None,
         rest: dict[str, Any] | None = None,
         title: str = "",
         at: str = "",
-        choosable: bool = True,
-        **props: Any,
+        **layout: Any,
     ) -> None:
-        super().__init__(
-            value, rows=rows or [], rest=rest, title=title, at=at, choosable=choosable, **props
-        )
+        props = {"rows": rows or [], "rest": rest, "title": title, "at": at}
+        super().__init__(value, {"choosable": choosable}, **props, **layout)
 
 
 class Facts(ScriptedComponent):
     """A row of numbers with their names; the exact value and a definition on hover.
 
-    ``facts``: ``[{"name", "value", "exact"}]``.
+    Props: ``facts``, of ``demos.ui.glossary.fact``.
     """
 
     SCRIPT = "facts.js"
 
-    def __init__(self, *, facts: list[dict[str, str]] | None = None, **props: Any) -> None:
-        super().__init__(None, facts=facts or [], **props)
+    def __init__(
+        self, value: Any = None, *, facts: list[dict[str, str]] | None = None, **layout: Any
+    ) -> None:
+        super().__init__(value, {}, facts=facts or [], **layout)
 
 
 class StatusBar(ScriptedComponent):
     """The slim header: name, model, device, and what is going on.
 
-    ``model``: one line; ``details``: ``[[name, text]]``; ``note``: why it is not the
-    intended model; ``busy``: what start-up is doing, with ``fraction`` 0…1 or None;
-    ``failed``: whether ``busy`` is the reason that nothing can run.
+    Props: ``model``, one line; ``details``, ``[[name, text]]``; ``note``, why it is not the
+    intended model; ``busy``, what start-up is doing, with ``fraction`` 0…1 or None;
+    ``failed``, whether ``busy`` is the reason that nothing can run.
     """
 
     SCRIPT = "status_bar.js"
 
-    def __init__(self, **props: Any) -> None:
-        given = {"model": "", "details": [], "note": "", "busy": "", "fraction": None} | props
-        super().__init__(None, failed=False, **given)
+    def __init__(
+        self,
+        value: Any = None,
+        *,
+        model: str = "",
+        details: list[list[str]] | None = None,
+        note: str = "",
+        busy: str = "",
+        fraction: float | None = None,
+        failed: bool = False,
+        **layout: Any,
+    ) -> None:
+        props = {"model": model, "details": details or [], "note": note}
+        state = {"busy": busy, "fraction": fraction, "failed": failed}
+        super().__init__(value, {}, **props, **state, **layout)

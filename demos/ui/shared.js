@@ -1,6 +1,7 @@
 // Shared by every component script. gr.HTML gives: element, trigger, props, watch.
 // Text reaches the page through textContent only, never through markup.
 const root = element.querySelector(".lab-root");
+const config = JSON.parse(root.dataset.config);
 
 function make(tag, className, text) {
   const node = document.createElement(tag);

@@ -23,7 +23,7 @@ function drawChip(token, index) {
   if (token.mark) chip.classList.add("lab-mark-" + token.mark);
   if (token.heat !== undefined) chip.dataset.heat = token.heat;
   else if (token.tone) chip.dataset.tone = token.tone;
-  else if (!token.special && !token.mark) chip.dataset.hue = token.hue;
+  else if (!token.special && (!token.mark || token.mark === "chosen")) chip.dataset.hue = token.hue;
   fillLabel(chip, token.parts);
   if (token.note) chip.append(make("span", "lab-chip-note", token.note));
   const facts = (token.facts || []).slice(1).map(([term, value]) => term + " " + value);
@@ -34,6 +34,7 @@ function drawChip(token, index) {
 function draw() {
   const tokens = props.tokens || [];
   const wanted = tokens.map((token) => JSON.stringify(token));
+  const before = drawn.length;
   let same = 0;
   while (same < wanted.length && same < drawn.length && wanted[same] === drawn[same]) same++;
   if (same < drawn.length || same < wanted.length) {
@@ -64,8 +65,11 @@ function draw() {
   }
   heading.textContent = props.heading || "";
   heading.hidden = !props.heading;
-  strip.classList.toggle("lab-strip-compact", !!props.compact);
-  strip.setAttribute("aria-label", props.name || "Tokens");
+  strip.classList.toggle("lab-strip-compact", !!config.compact);
+  strip.classList.toggle("lab-strip-fixed", !!config.lines);
+  strip.style.setProperty("--lab-lines", config.lines || 0);
+  strip.setAttribute("aria-label", config.name || "Tokens");
+  const grew = same > 0 && same === before && wanted.length > same;
   const span = props.value;
   if (span && span.stop > span.start) {
     anchor = span.start;
@@ -74,6 +78,15 @@ function draw() {
     anchor = head = null;
   }
   markSelection();
+  reveal(head !== null ? chips[head] : grew ? chips[chips.length - 1] : null);
+}
+
+// Scroll the strip itself, never the page, until the chip is seen.
+function reveal(chip) {
+  if (!chip) return;
+  const [box, frame] = [chip.getBoundingClientRect(), strip.getBoundingClientRect()];
+  if (box.bottom > frame.bottom) strip.scrollTop += box.bottom - frame.bottom + 6;
+  if (box.top < frame.top) strip.scrollTop -= frame.top - box.top + 6;
 }
 
 function markSelection() {
@@ -106,7 +119,7 @@ function move(to, extend) {
   head = Math.max(0, Math.min(chips.length - 1, to));
   if (!extend || anchor === null) anchor = head;
   markSelection();
-  chips[head].scrollIntoView({ block: "nearest" });
+  reveal(chips[head]);
   commit();
   showTip(chips[head], (props.tokens || [])[head]?.facts);
 }
@@ -128,7 +141,7 @@ function vertical(direction) {
 
 strip.addEventListener("pointerdown", (event) => {
   const at = chipAt(event.target);
-  if (at === null || !props.selectable || event.button) return;
+  if (at === null || !config.selectable || event.button) return;
   if (event.pointerType === "mouse") event.preventDefault();
   strip.focus({ preventScroll: true });
   head = at;
@@ -159,7 +172,7 @@ strip.addEventListener("pointerleave", hideTip);
 strip.addEventListener("blur", hideTip);
 
 strip.addEventListener("keydown", (event) => {
-  if (!props.selectable || !chips.length) return;
+  if (!config.selectable || !chips.length) return;
   const here = head === null ? -1 : head;
   const rtl = getComputedStyle(strip).direction === "rtl" ? -1 : 1;
   const moves = {
