@@ -55,6 +55,26 @@ def roles(document: ChatDocument, vocabulary: Vocabulary) -> list[str]:
     return [turn.role for turn in turns(document, vocabulary) for _ in range(turn.start, turn.stop)]
 
 
+def template_notes(
+    document: ChatDocument, vocabulary: Vocabulary, given_roles: Sequence[str]
+) -> list[str]:
+    """What a template made of the roles it was given, where that is not to be expected.
+
+    ``document`` ends with a generation prompt.
+    """
+    written = [turn.role for turn in turns(document, vocabulary)]
+    notes = []
+    if "system" in given_roles and "system" not in written:
+        notes.append("It has no system turn: the system prompt is put into your first message.")
+    if "system" in written and "system" not in given_roles:
+        notes.append("It adds a system turn of its own where you give none.")
+    if document.turn_start is not None and written[-1] != "assistant":
+        notes.append(
+            f"It writes the assistant's role as “{written[-1]}”, the word this model was made with."
+        )
+    return [f"About this template: {' '.join(notes)}"] if notes else []
+
+
 def without_closing(document: ChatDocument, vocabulary: Vocabulary) -> ChatDocument:
     """The document with its last turn left open: the end-of-turn marker and what follows cut."""
     last = turns(document, vocabulary)[-1]

@@ -59,7 +59,7 @@ class Document:
 
     def undo(self) -> "Document":
         """One step back; the document itself when there is none."""
-        return self.before or self
+        return self if self.before is None else self.before
 
     def reset(self) -> "Document":
         """Back to the given text, as a step that can be undone."""

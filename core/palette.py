@@ -34,7 +34,7 @@ SAMPLER = "#cf7b26"
 CHOSEN = "#1f9e56"
 REST = "#8f8f8f"
 
-INK = {"light": "#16181d", "dark": "#eceef2"}
+INKS = ("#000000", "#ffffff")  # one of them has 4.5 : 1 on any colour; softer ones do not
 
 
 def heat_level(bits: float) -> int:
@@ -43,8 +43,8 @@ def heat_level(bits: float) -> int:
 
 
 def text_on(background: str) -> str:
-    """Near-black or near-white, whichever reads better on a background like ``#aabbcc``."""
-    return max(INK.values(), key=lambda ink: contrast(ink, background))
+    """Black or white, whichever reads better on a background like ``#aabbcc``."""
+    return max(INKS, key=lambda ink: contrast(ink, background))
 
 
 def contrast(first: str, second: str) -> float:

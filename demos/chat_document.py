@@ -25,7 +25,7 @@ from demos.ui import views
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
-from demos.ui.panels import code_panel, examples
+from demos.ui.panels import code_panel, examples, text_box
 
 LEAD = "Write a message and end the turn: the model goes on with the document, token by token."
 EXAMPLES = (
@@ -90,12 +90,13 @@ def end_turn(engine: Engine, state: Chat, system: str, user: str) -> tuple[Any, 
         messages = tuple((m["role"], m["content"]) for m in _first(system, user))
         rendered = engine.render_chat(_as_json(messages), add_generation_prompt=True)
         state = Chat(Document(given=rendered.ids), rendered.turn_start, messages)
-    return (*show(engine, state, len(state.document)), "")
+    return (*show(engine, state, len(state.document)), "", _note(engine, state))
 
 
 def _check_message(system: str, user: str) -> None:
     limits.check_text(system, "system prompt", may_be_empty=True)
-    limits.check_text(user, "message")
+    if not limits.check_text(user, "message").strip():
+        raise InputError("The message is only white space. Type some words.")
 
 
 def _first(system: str, user: str) -> list[dict[str, str]]:
@@ -232,10 +233,26 @@ def new_chat(engine: Engine) -> View:
     return show(engine, Chat(), 0)
 
 
-def first_view(engine: Engine, system: str, user: str) -> tuple[Any, ...]:
-    """The page opens on a prepared turn; what the template needs to be known is said."""
-    note = gr.update(value=engine.info.chat_note, visible=bool(engine.info.chat_note))
-    return (*end_turn(engine, Chat(), system, user), note)
+def _note(engine: Engine, state: Chat) -> Any:
+    """What is to be known about the template, as a line of its own; hidden when nothing is."""
+    given = [role for role, _ in state.messages]
+    told = chat.template_notes(state.rendered, engine.vocabulary, given)
+    note = " ".join([*([engine.info.chat_note] if engine.info.chat_note else []), *told])
+    return gr.update(value=note, visible=bool(note))
+
+
+def _reply_settings() -> list[Any]:
+    """Greedy or sampled, temperature, seed and length, folded away."""
+    with (
+        gr.Accordion("How the reply is chosen", open=False),
+        gr.Row(equal_height=True, elem_classes="lab-sliders"),
+    ):
+        return [
+            gr.Radio([GREEDY, SAMPLED], value=GREEDY, label="Each token", scale=2, min_width=160),
+            gr.Slider(0.1, 2, 1, step=0.05, label="Temperature", scale=2, min_width=140),
+            gr.Number(1, label="Seed", precision=0, scale=1, min_width=70),
+            gr.Slider(1, MAX_REPLY, 60, step=1, label="At most, in tokens", scale=2, min_width=140),
+        ]
 
 
 def build(page: Page) -> None:
@@ -243,14 +260,8 @@ def build(page: Page) -> None:
     gr.Markdown(LEAD, elem_classes="lab-lead")
     note = gr.Markdown("", elem_classes="lab-quiet", visible=False)
     with gr.Row(equal_height=True):
-        system = gr.Textbox(
-            SYSTEM, label="System prompt (may be empty)", lines=1, max_lines=4, scale=3,
-            max_length=limits.MAX_CHARACTERS, elem_classes="lab-input",
-        )  # fmt: skip
-        user = gr.Textbox(
-            EXAMPLES[0], label="Your message", lines=1, max_lines=6, scale=4,
-            max_length=limits.MAX_CHARACTERS, elem_classes="lab-input",
-        )  # fmt: skip
+        system = text_box(SYSTEM, "System prompt (may be empty)", lines=1, scale=3)
+        user = text_box(EXAMPLES[0], "Your message", lines=1, scale=4)
         end = gr.Button("End turn", scale=1, min_width=100)
     prepared = examples(user, EXAMPLES)
     state = gr.State(Chat())
@@ -260,16 +271,7 @@ def build(page: Page) -> None:
         stop = gr.Button("Stop", scale=1, min_width=60)
         back = gr.Button("Undo", scale=1, min_width=60)
         new = gr.Button("New chat", scale=1, min_width=80)
-    with (
-        gr.Accordion("How the reply is chosen", open=False),
-        gr.Row(equal_height=True, elem_classes="lab-sliders"),
-    ):
-        how = gr.Radio([GREEDY, SAMPLED], value=GREEDY, label="Each token", scale=2, min_width=160)
-        temperature = gr.Slider(0.1, 2, 1, step=0.05, label="Temperature", scale=2, min_width=140)
-        seed = gr.Number(1, label="Seed", precision=0, scale=1, min_width=70)
-        n_tokens = gr.Slider(
-            1, MAX_REPLY, 60, step=1, label="At most, in tokens", scale=2, min_width=140
-        )
+    settings = _reply_settings()
     with gr.Row():
         with gr.Column(scale=6, min_width=320):
             candidates = CandidateList(min_height=345)
@@ -284,15 +286,15 @@ def build(page: Page) -> None:
         page.connect(written.then, preview, typed, [strip], uses_model=False)
     for box in (system, user):
         page.connect(box.input, preview, typed, [strip], latest_only=True, uses_model=False)
-    page.connect(end.click, end_turn, typed, [*outputs, user])
-    page.connect(user.submit, end_turn, typed, [*outputs, user])
-    running = page.connect(go.click, reply, [state, how, temperature, seed, n_tokens], outputs)
+    page.connect(end.click, end_turn, typed, [*outputs, user, note])
+    page.connect(user.submit, end_turn, typed, [*outputs, user, note])
+    running = page.connect(go.click, reply, [state, *settings], outputs)
     stop.click(None, cancels=[running], api_visibility="private")
     page.connect(strip.pick, look, [state, strip], outputs, latest_only=True)
     page.connect(candidates.pick, choose, [state, candidates], outputs, latest_only=True)
     page.connect(back.click, undo, [state], outputs, latest_only=True)
     page.connect(new.click, new_chat, [], outputs)
-    page.first_view(first_view, [system, user], [*outputs, user, note])
+    page.first_view(end_turn, typed, [*outputs, user, note])
 
 
 DEMO = Demo(slug="chat-document", title="Chat-as-Document", order=5, build=build)

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from core import api, charts, limits
+from core import charts
 from core.document import Chosen, Document
 from core.engines import Engine
 from core.snippets import next_token_code
@@ -17,7 +17,7 @@ from demos import Demo
 from demos.ui import views
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
-from demos.ui.panels import code_panel, examples
+from demos.ui.panels import code_panel, examples, text_line
 
 LEAD = "Click a candidate to append it. Click any token to see what it was chosen from."
 EXAMPLES = (
@@ -33,7 +33,7 @@ View = tuple[Document, Any, Any, Any, Any, str]
 
 def start(engine: Engine, text: str) -> View:
     """A new document from a text, at its end."""
-    document = Document(given=api.context_ids(engine, text))
+    document = Document(given=views.start_ids(engine, text))
     return show(engine, document, len(document))
 
 
@@ -95,12 +95,7 @@ def reset(engine: Engine, document: Document) -> View:
 def build(page: Page) -> None:
     """Input line, strip, candidates beside the chart; the rest folded away."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
-    with gr.Row(equal_height=True):
-        text = gr.Textbox(
-            EXAMPLES[0], label="Document", lines=1, max_lines=4, scale=5,
-            max_length=limits.MAX_CHARACTERS, elem_classes="lab-input",
-        )  # fmt: skip
-        use = gr.Button("Use this text", scale=1, min_width=120)
+    text, use = text_line(EXAMPLES[0], "Document", "Use this text")
     document = gr.State(Document())
     strip = TokenStrip(name="The document, token by token", lines=3)
     with gr.Row():

@@ -22,7 +22,7 @@ from demos.ui import views
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
-from demos.ui.panels import code_panel, examples
+from demos.ui.panels import code_panel, examples, text_line
 
 LEAD = "Move a slider, then draw: r picks the first token whose cumulative probability is above it."
 EXAMPLES = (
@@ -63,7 +63,7 @@ Settings = tuple[float, float, float, float]
 
 def start(engine: Engine, text: str, *settings: float) -> View:
     """A new document from a text, at its end."""
-    document = Document(given=api.context_ids(engine, text))
+    document = Document(given=views.start_ids(engine, text))
     views.require_tokens(document.ids)
     return show(engine, _at(engine, Bench(document), len(document)), settings)
 
@@ -193,29 +193,28 @@ def look(engine: Engine, bench: Bench, span: Any, *settings: float) -> View:
     return show(engine, _at(engine, bench, position), settings)
 
 
+def _sliders() -> list[gr.Slider]:
+    """Temperature, top-k, top-p and min-p, in the order in which they are applied."""
+    with gr.Row(elem_classes="lab-sliders"):
+        temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature", min_width=190)
+        top_k = gr.Slider(0, 100, 0, step=1, label="top-k (0: off)", min_width=190)
+    with gr.Row(elem_classes="lab-sliders"):
+        top_p = gr.Slider(0.01, 1, 0.9, step=0.01, label="top-p (1: off)", min_width=190)
+        min_p = gr.Slider(0, 0.5, 0, step=0.01, label="min-p (0: off)", min_width=190)
+    return [temperature, top_k, top_p, min_p]
+
+
 def build(page: Page) -> None:
     """Text and strip; candidates beside the sliders; the draw below both."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
-    with gr.Row(equal_height=True):
-        text = gr.Textbox(
-            EXAMPLES[0], label="Document", lines=1, max_lines=4, scale=5,
-            max_length=limits.MAX_CHARACTERS, elem_classes="lab-input",
-        )  # fmt: skip
-        use = gr.Button("Use this text", scale=1, min_width=120)
+    text, use = text_line(EXAMPLES[0], "Document", "Use this text")
     bench = gr.State(Bench())
     strip = TokenStrip(name="The document, token by token", lines=3)
     with gr.Row():
         with gr.Column(scale=6, min_width=320):
             candidates = CandidateList(min_height=345, choosable=False)
         with gr.Column(scale=6, min_width=320):
-            with gr.Row(elem_classes="lab-sliders"):
-                temperature = gr.Slider(
-                    0, 2, 1, step=0.05, label="Temperature (0: greedy)", min_width=190
-                )
-                top_k = gr.Slider(0, 100, 0, step=1, label="top-k (0: off)", min_width=190)
-            with gr.Row(elem_classes="lab-sliders"):
-                top_p = gr.Slider(0.01, 1, 0.9, step=0.01, label="top-p (1: off)", min_width=190)
-                min_p = gr.Slider(0, 0.5, 0, step=0.01, label="min-p (0: off)", min_width=190)
+            settings = _sliders()
             facts = Facts(min_height=46)
             bar = gr.Plot(show_label=False, container=False)
             with gr.Row(equal_height=True, elem_classes="lab-sliders"):
@@ -230,7 +229,6 @@ def build(page: Page) -> None:
     prepared = examples(text, EXAMPLES)
     code = code_panel()
 
-    settings = [temperature, top_k, top_p, min_p]
     outputs = [bench, strip, candidates, facts, bar, r, code]
     for written in prepared:
         page.connect(written.then, start, [text, *settings], outputs)

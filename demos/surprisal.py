@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from core import api, charts, display, limits
+from core import charts, display, limits
 from core.engines import Engine
 from core.measures import REFERENCE_POINTS, Measures, measure
 from core.snippets import surprisal_code
@@ -21,7 +21,7 @@ from demos.ui.background import reporting
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
-from demos.ui.panels import code_panel, examples, heat_legend
+from demos.ui.panels import code_panel, examples, heat_legend, text_box
 
 LEAD = (
     "Pale tokens were expected, strong ones surprised the model. Click one, or drag over several."
@@ -48,7 +48,7 @@ View = tuple[Reading, Any, Any, Any, Any, Any, str]
 
 def read(engine: Engine, text: str) -> Iterator[View]:
     """Score a text, saying how far it is, then show the whole of it."""
-    ids = views.require_tokens(api.context_ids(engine, text))
+    ids = views.start_ids(engine, text)
     for done in reporting(lambda report: engine.score(ids, top_n=N_LISTED, report=report)):
         if isinstance(done, ScoredText):
             yield show(engine, Reading(done), _most_surprising(done))
@@ -145,10 +145,7 @@ def build(page: Page) -> None:
     """Text and strip; the selection's candidates beside its numbers; the chart below."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     with gr.Row(equal_height=True):
-        text = gr.Textbox(
-            EXAMPLES[0], label="Text", lines=2, max_lines=8, scale=5,
-            max_length=limits.MAX_CHARACTERS, elem_classes="lab-input",
-        )  # fmt: skip
+        text = text_box(EXAMPLES[0], "Text", lines=2, scale=5)
         with gr.Column(scale=1, min_width=120):
             go = gr.Button("Measure", variant="primary")
             stop = gr.Button("Stop")

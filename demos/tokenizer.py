@@ -16,7 +16,7 @@ from demos.ui import views
 from demos.ui.component import Facts, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
-from demos.ui.panels import code_panel, examples
+from demos.ui.panels import code_panel, examples, text_box
 
 LEAD = "Type anything: it is cut into tokens as you go. Hover over a token for its id and bytes."
 EXAMPLES = (
@@ -38,7 +38,9 @@ def cut(engine: Engine, text: str, control_tokens: bool) -> tuple[Any, ...]:
     answer = api.tokenize(engine, text, control_tokens)
     tokens = engine.tokenize(text, control_tokens=control_tokens)
     chips = views.chips(engine.vocabulary, [token.id for token in tokens])
-    counted = gr.update(facts=_counts(answer, control_tokens, sum(t.special for t in tokens)))
+    counted = gr.update(
+        facts=_counts(answer, control_tokens, sum(t.special for t in tokens), text.isspace())
+    )
     code = tokenize_code(engine.info, text, control_tokens)
     subwords = (
         f"Subwords: {len(tokens):,} tokens, from {len(engine.vocabulary):,} in the vocabulary"
@@ -53,7 +55,9 @@ def cut(engine: Engine, text: str, control_tokens: bool) -> tuple[Any, ...]:
     )
 
 
-def _counts(answer: dict[str, Any], control: bool, n_special: int) -> list[dict[str, str]]:
+def _counts(
+    answer: dict[str, Any], control: bool, n_special: int, only_spaces: bool
+) -> list[dict[str, str]]:
     """The counts of a text, special tokens shown where they can occur."""
     n_tokens, n_characters = answer["n_tokens"], answer["n_characters"]
     per_token = n_characters / n_tokens
@@ -63,7 +67,11 @@ def _counts(answer: dict[str, Any], control: bool, n_special: int) -> list[dict[
         fact("tokens", f"{n_tokens:,}"),
         fact("characters per token", f"{per_token:.2f}", display.format_exact(per_token)),
     ]
-    return [*counts, fact("special tokens", f"{n_special:,}")] if control else counts
+    if control:
+        counts.append(fact("special tokens", f"{n_special:,}"))
+    if only_spaces:
+        counts.append(fact("only white space", "tokens too"))
+    return counts
 
 
 def _cut_strip(name: str, source: str, cut: cuts.Cut) -> dict[str, Any]:
@@ -116,10 +124,7 @@ def special_tokens(engine: Engine) -> dict[str, Any]:
 def build(page: Page) -> None:
     """Text above its strip; the comparison open below."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
-    text = gr.Textbox(
-        EXAMPLES[0], label="Text", lines=2, max_lines=8, max_length=limits.MAX_CHARACTERS,
-        elem_classes="lab-input",
-    )  # fmt: skip
+    text = text_box(EXAMPLES[0], "Text", lines=2)
     prepared = examples(text, EXAMPLES)
     strip = TokenStrip(name="The text, token by token", min_height=92)
     with gr.Row():

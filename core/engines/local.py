@@ -130,7 +130,8 @@ class LocalEngine:
     def _remember(self, document: tuple[int, ...], logits: torch.Tensor) -> Distribution:
         logprobs = (logits - torch.logsumexp(logits, dim=-1)).cpu().numpy()
         distribution = Distribution(logprobs)
-        self._distributions.put(document, distribution, logprobs.nbytes)
+        # its order, made when first asked for, takes twice as much again
+        self._distributions.put(document, distribution, 3 * logprobs.nbytes)
         return distribution
 
     @torch.inference_mode()

@@ -9,10 +9,13 @@ from demos.ui.events import bind
 from demos.ui.lab import Lab
 
 
-def register_api(lab: Lab) -> None:
-    """Register the endpoints in the Blocks under construction; they wait for the engine."""
+class PublicApi:
+    """The endpoints as methods; each waits for the engine and answers with plain JSON."""
 
-    def tokenize(text: str, control_tokens: bool = False) -> dict[str, Any]:
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def tokenize(self, text: str, control_tokens: bool = False) -> dict[str, Any]:
         """Cut a text into the model's tokens.
 
         Parameters:
@@ -22,9 +25,9 @@ def register_api(lab: Lab) -> None:
             {model, tokens: [{id, text, bytes (hex), special}], n_tokens, n_characters,
             n_bytes}. The tokens are the text's own: no start token is added.
         """
-        return bind(lab, api.tokenize)(text, control_tokens)
+        return bind(self._lab, api.tokenize)(text, control_tokens)
 
-    def next_token(text: str, top_n: int = 20) -> dict[str, Any]:
+    def next_token(self, text: str, top_n: int = 20) -> dict[str, Any]:
         """The distribution of the token after a text.
 
         Parameters:
@@ -35,9 +38,10 @@ def register_api(lab: Lab) -> None:
             rank}], rest: {n_tokens, prob}, entropy_bits}. Probabilities are softmax over
             the whole vocabulary; logprob is the natural logarithm.
         """
-        return bind(lab, api.next_token)(text, top_n)
+        return bind(self._lab, api.next_token)(text, top_n)
 
     def sample(
+        self,
         text: str,
         temperature: float = 1.0,
         top_k: int = 0,
@@ -62,9 +66,9 @@ def register_api(lab: Lab) -> None:
             greedy; stopped is "end" or "length".
         """
         settings = (temperature, top_k, top_p, min_p, seed, max_new_tokens)
-        return bind(lab, api.sample)(text, *settings)
+        return bind(self._lab, api.sample)(text, *settings)
 
-    def surprisal(text: str, top_n: int = 5) -> dict[str, Any]:
+    def surprisal(self, text: str, top_n: int = 5) -> dict[str, Any]:
         """How surprising each token of a text is.
 
         Parameters:
@@ -76,10 +80,10 @@ def register_api(lab: Lab) -> None:
             n_scored}: one row for every id the model saw, a start token included; null
             where nothing was predicted.
         """
-        return bind(lab, api.surprisal)(text, top_n)
+        return bind(self._lab, api.surprisal)(text, top_n)
 
     def chat_document(
-        messages: str, tools: str = "", add_generation_prompt: bool = True
+        self, messages: str, tools: str = "", add_generation_prompt: bool = True
     ) -> dict[str, Any]:
         """Write chat messages as the one document the model sees.
 
@@ -91,7 +95,11 @@ def register_api(lab: Lab) -> None:
             {model, text, tokens: [{id, text, special, role}]}. role is the word the
             template writes, null before the first turn.
         """
-        return bind(lab, api.chat_document)(messages, tools, add_generation_prompt)
+        return bind(self._lab, api.chat_document)(messages, tools, add_generation_prompt)
 
-    for endpoint in (tokenize, next_token, sample, surprisal, chat_document):
-        gr.api(endpoint, api_name=endpoint.__name__, concurrency_id="model")
+
+def register_api(lab: Lab) -> None:
+    """Register the endpoints in the Blocks under construction."""
+    endpoints = PublicApi(lab)
+    for name in ("tokenize", "next_token", "sample", "surprisal", "chat_document"):
+        gr.api(getattr(endpoints, name), api_name=name, concurrency_id="model")

@@ -6,9 +6,30 @@ from typing import Any
 
 import gradio as gr
 
-from core import palette
+from core import limits, palette
 
 MAX_LABEL = 34
+
+
+def text_line(value: str, label: str, action: str) -> tuple[gr.Textbox, gr.Button]:
+    """An input line with the button that uses it."""
+    with gr.Row(equal_height=True):
+        text = text_box(value, label, lines=1, scale=5)
+        use = gr.Button(action, scale=1, min_width=120)
+    return text, use
+
+
+def text_box(value: str, label: str, lines: int, **layout: Any) -> gr.Textbox:
+    """A box for a text of any length that is taken."""
+    return gr.Textbox(
+        value,
+        label=label,
+        lines=lines,
+        max_lines=max(4, 4 * lines),
+        max_length=limits.MAX_CHARACTERS,
+        elem_classes="lab-input",
+        **layout,
+    )
 
 
 def examples(target: gr.Textbox, texts: Sequence[str]) -> list[Any]:

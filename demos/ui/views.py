@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core import display
+import gradio as gr
+
+from core import api, display
 from core.document import Document, fingerprint
 from core.engines import Engine
 from core.errors import InputError, NoPrediction
@@ -212,6 +214,17 @@ def picked_candidate(pick: Any, context: Ids, vocab_size: int) -> int | None:
     if not isinstance(token_id, int) or not 0 <= token_id < vocab_size:
         raise InputError("That token is not in this model's vocabulary. Click one in the list.")
     return token_id
+
+
+def start_ids(engine: Engine, text: str) -> tuple[int, ...]:
+    """The ids of a text a demo starts from, when something stands there to predict from.
+
+    Says so when the text is only spaces: nothing is wrong with it. Raises InputError.
+    """
+    ids = api.context_ids(engine, text)
+    if text.isspace():
+        gr.Info("This text is only white space. It is made of tokens like any other.")
+    return ids
 
 
 def require_tokens(ids: Ids) -> Ids:
