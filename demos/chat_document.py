@@ -44,13 +44,15 @@ TONES = {"system": "system", "user": "user", "assistant": "assistant", "model": 
 class Chat:
     """The state of the page: the document, its turn marker, and the messages it was made of.
 
-    ``position`` is the token on show. An empty document means that nothing was sent yet.
+    ``position`` is the token on show; ``before`` is one step back. An empty document means
+    that nothing was sent yet.
     """
 
     document: Document = field(default_factory=Document)
     turn_start: int | None = None
     messages: tuple[tuple[str, str], ...] = ()
     position: int = 0
+    before: "Chat | None" = field(default=None, repr=False, compare=False)
 
     @property
     def rendered(self) -> ChatDocument:
@@ -64,7 +66,7 @@ View = tuple[Chat, Any, Any, Any, Any, str]
 def preview(engine: Engine, state: Chat, system: str, user: str) -> Any:
     """The strip as it would stand with the message typed so far, its turn still open."""
     written = state.document.ids
-    if not user:
+    if not str(user).strip():
         return _strip(engine, state.rendered, state.document, None)
     _check_message(system, user)
     if written:
@@ -82,10 +84,10 @@ def end_turn(engine: Engine, state: Chat, system: str, user: str) -> tuple[Any, 
     if state.document.ids:
         addition = _next_turn(engine, state, user, True)
         given = chat.add_turn(state.document.ids, addition, engine.vocabulary)
-        document = Document(given, before=state.document)
+        document = Document(given)
         reply = _reply_text(engine, state)
         messages = (*state.messages, ("assistant", reply), ("user", user))
-        state = replace(state, document=document, messages=messages)
+        state = replace(state, document=document, messages=messages, before=state)
     else:
         messages = tuple((m["role"], m["content"]) for m in _first(system, user))
         rendered = engine.render_chat(_as_json(messages), add_generation_prompt=True)
@@ -194,13 +196,13 @@ def choose(engine: Engine, state: Chat, pick: Any) -> View:
         return show(engine, state, position)
     picked = Chosen.of(engine.next(ids[:position]), token_id)
     document = state.document.choose(picked, position)
-    return show(engine, replace(state, document=document), len(document))
+    return show(engine, replace(state, document=document, before=state), len(document))
 
 
 def undo(engine: Engine, state: Chat) -> View:
     """One step back."""
-    document = state.document.undo()
-    return show(engine, replace(state, document=document), len(document))
+    state = state if state.before is None else state.before
+    return show(engine, state, len(state.document))
 
 
 def reply(
@@ -213,10 +215,10 @@ def reply(
     sampler = Sampler(temperature=0.0 if how == GREEDY else limits.check_number(temperature, "T"))
     n = limits.check_whole_number(n_tokens, "The number of tokens", 1, MAX_REPLY)
     rng = np.random.default_rng(api.checked_seed(seed))
-    before, picked = state.document, ()
-    for step in generate(engine.next, before.ids, sampler, rng, n, engine.info.stop_ids):
+    before, picked = state, ()
+    for step in generate(engine.next, before.document.ids, sampler, rng, n, engine.info.stop_ids):
         picked = (*picked, Chosen(step.id, step.logprob, step.rank))
-        state = replace(state, document=before.extend(picked))
+        state = replace(state, document=before.document.extend(picked), before=before)
         yield (state, _strip(engine, state.rendered, state.document, None), *[gr.skip()] * 4)
     yield show(engine, state, len(state.document) - 1)
 

@@ -69,11 +69,9 @@ def start(engine: Engine, text: str, *settings: float) -> View:
 
 
 def _at(engine: Engine, bench: Bench, position: int) -> Bench:
-    """The bench with the distribution of a position, and the r that was drawn there."""
+    """The bench with the distribution of a position."""
     held = engine.next(bench.document.ids[:position]) if position else None
-    drawn = _draw_at(bench, position)
-    r = drawn.r if drawn is not None and drawn.r is not None else bench.r
-    return replace(bench, position=position, distribution=held, r=r)
+    return replace(bench, position=position, distribution=held)
 
 
 def _draw_at(bench: Bench, position: int) -> Draw | None:
@@ -92,7 +90,8 @@ def show(engine: Engine, bench: Bench, settings: tuple[float, ...]) -> View:
         blank = views.no_candidates("The first token has nothing before it: no prediction")
         return bench, strip, gr.update(**blank), gr.update(facts=[]), None, bench.r, ""
     drawn = _draw_at(bench, bench.position)
-    sampler = drawn.sampler if drawn else api.checked_sampler(engine, *settings)
+    drawn = drawn or Draw(bench.r, api.checked_sampler(engine, *settings))
+    sampler = drawn.sampler
     sampled = reshape(bench.distribution, sampler)
     ids = bench.document.ids
     chosen = ids[bench.position] if bench.position < len(ids) else None
@@ -100,11 +99,19 @@ def show(engine: Engine, bench: Bench, settings: tuple[float, ...]) -> View:
     title = views.position_title(engine.vocabulary, ids, bench.position)
     context = ids[: bench.position]
     props = listing.props(engine.vocabulary, context, title, sampled)
-    r = None if sampler.greedy else bench.r
+    r = None if sampler.greedy else drawn.r
     code = sampling_code(engine.info, context, sampler, r)
     facts = _facts(engine, bench.distribution, sampled, sampler, r)
     chart = charts.draw_bar(sampled, engine.vocabulary, r)
-    return bench, strip, gr.update(**props), gr.update(facts=facts), chart, bench.r, code
+    return (
+        bench,
+        strip,
+        gr.update(**props),
+        gr.update(facts=facts),
+        chart,
+        bench.r if r is None else r,
+        code,
+    )
 
 
 def _facts(

@@ -150,7 +150,7 @@ def build(page: Page) -> None:
             go = gr.Button("Measure", variant="primary")
             stop = gr.Button("Stop")
     reading = gr.State(Reading())
-    strip = TokenStrip(name="The text, coloured by surprisal", lines=4)
+    strip = TokenStrip(name="The text, coloured by surprisal", min_height=72)
     heat_legend()
     with gr.Row():
         with gr.Column(scale=6, min_width=320):

@@ -60,7 +60,7 @@ def scored_chips(
         scored.surprisals_bits, scored.logprobs, scored.ranks, strict=True
     ):
         if bits != bits:
-            extras.append({"facts": [["surprisal", display.NO_PREDICTION]]})
+            extras.append({"mark": "unscored", "facts": [["surprisal", display.NO_PREDICTION]]})
         else:
             facts = display.probability_facts(float(logprob), int(rank))
             extras.append({"heat": heat_level(float(bits)), "facts": facts})
