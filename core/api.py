@@ -24,6 +24,7 @@ MAX_DEPTH = 32  # of lists and objects in the JSON that is given
 def tokenize(engine: Engine, text: str, control_tokens: bool = False) -> Json:
     """The text's own tokens (no BOS), with counts."""
     limits.check_text(text)
+    limits.check_bool(control_tokens, "control_tokens")
     tokens = engine.tokenize(text, control_tokens=control_tokens)
     return {
         "model": engine.info.name,
@@ -40,14 +41,13 @@ def next_token(engine: Engine, text: str, top_n: int = 20) -> Json:
     top_n = limits.check_whole_number(top_n, "top_n", 1, limits.MAX_LISTED)
     distribution = engine.next(ids)
     best = [int(i) for i in distribution.top(top_n)]
-    others = np.delete(distribution.logprob_by_id, best).astype(np.float64)
     return {
         "model": engine.info.name,
         "context_ids": list(ids),
         "candidates": [_candidate(engine, distribution, i) for i in best],
         "rest": {
             "n_tokens": distribution.vocab_size - len(best),
-            "prob": float(np.sum(np.exp(others))) + distribution.tail_mass,
+            "prob": distribution.mass_outside(best),
         },
         "entropy_bits": distribution.entropy_bits,
     }
@@ -68,22 +68,23 @@ def sample(
     sampler = checked_sampler(engine, temperature, top_k, top_p, min_p)
     n = limits.check_whole_number(max_new_tokens, "max_new_tokens", 1, limits.MAX_NEW_TOKENS)
     rng = np.random.default_rng(checked_seed(seed))
-    steps = list(generate(engine.next, ids, sampler, rng, n, engine.info.stop_ids))
+    info = engine.info
+    steps = list(generate(engine.next, ids, sampler, rng, n, info.stop_ids, info.context_length))
     return {
         "model": engine.info.name,
-        "text": engine.decode([step.id for step in steps]),
+        "text": engine.decode([step.token.id for step in steps]),
         "steps": [
             {
-                "id": step.id,
-                "text": engine.vocabulary.token(step.id).text,
+                "id": step.token.id,
+                "text": engine.vocabulary.token(step.token.id).text,
                 "r": step.r,
-                "logprob": step.logprob,
+                "logprob": step.token.logprob,
                 "sampler_prob": step.sampler_prob,
-                "rank": step.rank,
+                "rank": step.token.rank,
             }
             for step in steps
         ],
-        "stopped": "end" if steps[-1].id in engine.info.stop_ids else "length",
+        "stopped": "end" if steps[-1].token.id in info.stop_ids else "length",
     }
 
 
@@ -109,6 +110,7 @@ def chat_document(
     engine: Engine, messages: str, tools: str = "", add_generation_prompt: bool = True
 ) -> Json:
     """The document a chat template makes of messages; messages and tools are JSON text."""
+    limits.check_bool(add_generation_prompt, "add_generation_prompt")
     document = engine.render_chat(
         parse_messages(messages),
         tools=parse_tools(tools),

@@ -138,6 +138,11 @@ class Guard:
 
     names: tuple[str, ...]
 
+    @property
+    def _spellings(self) -> str:
+        """A pattern of all names, longer ones first."""
+        return "|".join(re.escape(n) for n in sorted(self.names, key=len, reverse=True))
+
     def hide(self, text: str) -> str:
         """The text with every special-token spelling replaced."""
         if GUARD_OPEN in text:
@@ -145,11 +150,10 @@ class Guard:
                 "A message holds the private-use character U+F8F0, which is kept for "
                 "Token Lab's own marks. Delete it."
             )
-        spellings = "|".join(re.escape(n) for n in sorted(self.names, key=len, reverse=True))
-        if not spellings:
+        if not self.names:
             return text
         return re.sub(
-            spellings, lambda m: f"{GUARD_OPEN}{self.names.index(m[0])}{GUARD_CLOSE}", text
+            self._spellings, lambda m: f"{GUARD_OPEN}{self.names.index(m[0])}{GUARD_CLOSE}", text
         )
 
     def reveal(self, text: str) -> str:
@@ -158,8 +162,7 @@ class Guard:
 
     def split(self, text: str) -> list[tuple[str, bool]]:
         """The guarded text as (piece, is a control token), what was hidden back as plain text."""
-        spellings = "|".join(re.escape(n) for n in sorted(self.names, key=len, reverse=True))
-        pieces = re.split(f"({spellings})", text) if spellings else [text]
+        pieces = re.split(f"({self._spellings})", text) if self.names else [text]
         return [(self.reveal(piece), i % 2 == 1) for i, piece in enumerate(pieces) if piece]
 
 

@@ -6,14 +6,11 @@ nowhere else. Knows nothing of Gradio, engines or colours beyond their index.
 
 import math
 import unicodedata
-from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
 from core.measures import surprisal_bits
-from core.tokens import Distribution, Token
+from core.tokens import Candidate, Token
 
 Json = dict[str, Any]
 N_HUES = 8
@@ -100,7 +97,8 @@ def token_facts(token: Token) -> list[list[str]]:
 def chip(token: Token, *, character: str | None = None, **extra: Any) -> Json:
     """One token for the strip; ``character`` is what its bytes are a part of.
 
-    ``extra`` may add ``heat`` (0…1), ``note``, ``mark``, ``role`` and ``facts``.
+    ``extra`` may add ``heat`` (a step of the surprise scale, 0…7), ``mark``, ``tone``,
+    ``turn`` (the role word a turn opens with) and further ``facts``.
     """
     facts = token_facts(token) + extra.pop("facts", [])
     if character is not None:
@@ -121,8 +119,9 @@ def plain_chip(text: str) -> Json:
     return shown | ({"breaks": True} if "\n" in text else {})
 
 
-def probability_facts(logprob: float, rank: int | None) -> list[list[str]]:
+def probability_facts(candidate: Candidate) -> list[list[str]]:
     """(term, value) rows of one prediction, in full."""
+    logprob, rank = candidate.logprob, candidate.rank
     return [
         ["probability", format_exact(math.exp(logprob))],
         ["surprisal", f"{surprisal_bits(logprob):.6f} bits"],
@@ -131,9 +130,9 @@ def probability_facts(logprob: float, rank: int | None) -> list[list[str]]:
     ]
 
 
-def candidate(token: Token, logprob: float, rank: int | None, **extra: Any) -> Json:
+def candidate_row(token: Token, candidate: Candidate) -> Json:
     """One row of the candidate list: label, probability, bits, rank and the exact numbers."""
-    prob = math.exp(logprob)
+    prob = math.exp(candidate.logprob)
     return {
         "id": token.id,
         "parts": parts(token),
@@ -141,10 +140,10 @@ def candidate(token: Token, logprob: float, rank: int | None, **extra: Any) -> J
         "special": token.special,
         "prob": prob,
         "prob_label": format_prob(prob),
-        "bits_label": format_bits(surprisal_bits(logprob)),
-        "rank": rank,
-        "facts": token_facts(token) + probability_facts(logprob, rank),
-    } | extra
+        "bits_label": format_bits(surprisal_bits(candidate.logprob)),
+        "rank": candidate.rank,
+        "facts": token_facts(token) + probability_facts(candidate),
+    }
 
 
 def rest_row(prob: float, n_tokens: int) -> Json:
@@ -155,9 +154,3 @@ def rest_row(prob: float, n_tokens: int) -> Json:
         "prob_label": format_prob(prob),
         "facts": [["probability", format_exact(prob)], ["tokens", f"{n_tokens:,}"]],
     }
-
-
-def rest_mass(distribution: Distribution, shown_ids: Sequence[int]) -> float:
-    """The probability of all tokens that are not in ``shown_ids``."""
-    others = np.delete(distribution.logprob_by_id, list(shown_ids)).astype(np.float64)
-    return float(np.sum(np.exp(others))) + distribution.tail_mass

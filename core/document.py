@@ -1,72 +1,61 @@
-"""A document under way: token ids that were given, ids that were chosen, and the way back.
+"""A document under way: token ids, which of them were picked, and the way back.
 
-Nothing is ever tokenized again: choosing appends an id, undoing returns the document
+Nothing is ever tokenized again: picking appends an id, undoing returns what was there
 before. Knows nothing of engines or pages.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2s
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from core.tokens import Distribution, Ids
+from core.tokens import Candidate, Ids
 
-
-@dataclass(frozen=True)
-class Chosen:
-    """A token that was picked, with what the model thought of it (natural log)."""
-
-    id: int
-    logprob: float
-    rank: int | None
-
-    @classmethod
-    def of(cls, distribution: Distribution, token_id: int) -> "Chosen":
-        """The token ``token_id``, picked from a distribution."""
-        return cls(token_id, distribution.logprob_of(token_id), distribution.rank_of(token_id))
+State = TypeVar("State")
+MOST_STEPS_BACK = 200
 
 
 @dataclass(frozen=True)
 class Document:
-    """``given`` ids (typed or templated), then ``chosen`` tokens; ``before`` is one step back."""
+    """Token ids in order; ``picks`` says of those that were picked what the model gave them."""
 
-    given: tuple[int, ...] = ()
-    chosen: tuple[Chosen, ...] = ()
-    before: "Document | None" = field(default=None, repr=False, compare=False)
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """All ids, in order."""
-        return (*self.given, *(c.id for c in self.chosen))
+    ids: tuple[int, ...] = ()
+    picks: Mapping[int, Candidate] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.given) + len(self.chosen)
+        return len(self.ids)
 
-    def choose(self, token: Chosen, at: int | None = None) -> "Document":
+    def pick(self, token: Candidate, at: int | None = None) -> "Document":
         """The document with ``token`` at position ``at`` (the end by default), cut after it."""
         at = len(self) if at is None else at
-        kept = self.chosen[: max(0, at - len(self.given))]
-        return Document(self.given[:at], (*kept, token), before=self)
-
-    def extend(self, tokens: Sequence[Chosen]) -> "Document":
-        """The document with several tokens at its end, as one step to undo."""
-        return replace(self, chosen=(*self.chosen, *tokens), before=self)
+        kept = {i: pick for i, pick in self.picks.items() if i < at}
+        return Document((*self.ids[:at], token.id), kept | {at: token})
 
     def give(self, ids: Ids) -> "Document":
-        """The document with ids written after it that nobody chose (a further turn)."""
-        return Document((*self.ids, *ids), before=self)
+        """The document with ids after it that nobody picked."""
+        return Document((*self.ids, *ids), self.picks)
 
-    def undo(self) -> "Document":
-        """One step back; the document itself when there is none."""
-        return self if self.before is None else self.before
+    def picked(self) -> Sequence[tuple[int, Candidate]]:
+        """(position, token) of all that was picked, in order."""
+        return sorted(self.picks.items())
 
-    def reset(self) -> "Document":
-        """Back to the given text, as a step that can be undone."""
-        first = self
-        while first.before is not None:
-            first = first.before
-        return replace(first, before=self) if first.ids != self.ids else self
+
+@dataclass(frozen=True)
+class History(Generic[State]):
+    """A state and those before it, oldest first; at most ``MOST_STEPS_BACK`` are kept."""
+
+    now: State
+    past: tuple[State, ...] = field(default=(), repr=False)
+
+    def then(self, state: State) -> "History[State]":
+        """The history with a new state, one step further."""
+        return History(state, (*self.past, self.now)[-MOST_STEPS_BACK:])
+
+    def undo(self) -> "History[State]":
+        """One step back; the history itself when there is none."""
+        return History(self.past[-1], self.past[:-1]) if self.past else self
 
 
 def fingerprint(ids: Ids) -> str:

@@ -65,6 +65,13 @@ def check_top_k(value: object, vocab_size: int) -> int:
     return check_whole_number(number, "top-k", 0, vocab_size)
 
 
+def check_bool(value: object, what: str) -> bool:
+    """true or false, nothing that merely counts as one. Raises InputError."""
+    if not isinstance(value, bool):
+        raise InputError(f"{what} is {value!r}; it must be true or false.")
+    return value
+
+
 def _number(value: object, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{what} is {str(value)[:40]!r}; it must be a number.")

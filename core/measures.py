@@ -16,20 +16,20 @@ from core.tokens import ScoredText, Token
 class Measures:
     """Sums and averages over the tokens of a span that were predicted.
 
-    ``n_tokens`` counts all tokens of the span, ``n_scored`` those with a
-    prediction; ``n_bytes`` are the UTF-8 bytes of the scored ones, so that bits and
-    bytes are of the same tokens. Averages are None when nothing was scored.
+    ``n_tokens`` counts all tokens of the span, ``n_scored`` those with a prediction;
+    ``n_bytes`` are the UTF-8 bytes of the scored ones (special tokens spell none).
+    ``total_bits`` and the averages are None when nothing was scored, never 0.
     """
 
     n_tokens: int
     n_scored: int
     n_bytes: int
-    total_bits: float
+    total_bits: float | None
 
     @property
     def bits_per_token(self) -> float | None:
         """Cross-entropy in bits per token."""
-        return self.total_bits / self.n_scored if self.n_scored else None
+        return None if self.total_bits is None else self.total_bits / self.n_scored
 
     @property
     def nats_per_token(self) -> float | None:
@@ -39,7 +39,9 @@ class Measures:
     @property
     def bits_per_byte(self) -> float | None:
         """Total bits over UTF-8 bytes: comparable between different tokenizers."""
-        return self.total_bits / self.n_bytes if self.n_bytes else None
+        if self.total_bits is None or not self.n_bytes:
+            return None
+        return self.total_bits / self.n_bytes
 
     @property
     def perplexity(self) -> float | None:
@@ -56,7 +58,7 @@ def measure(scored: ScoredText, tokens: Sequence[Token], start: int, stop: int) 
         n_tokens=stop - start,
         n_scored=int(np.count_nonzero(predicted)),
         n_bytes=sum(len(token.piece) for token in span if not token.special),
-        total_bits=float(np.sum(bits)),
+        total_bits=float(np.sum(bits)) if len(bits) else None,
     )
 
 

@@ -12,8 +12,8 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import InputError
-from core.tokens import Distribution, Ids, Ints
+from core.errors import ContextTooLong, InputError
+from core.tokens import Candidate, Distribution, Ids, Ints
 
 MAX_TEMPERATURE = 10.0
 
@@ -81,35 +81,36 @@ class SampledDistribution:
         at = np.flatnonzero(self.ids == token_id)
         return float(self.probs[at[0]]) if len(at) else 0.0
 
-    def span_of(self, token_id: int) -> tuple[float, float] | None:
-        """The half-open interval of r that picks this token; None for one that was cut."""
-        at = np.flatnonzero(self.ids == token_id)
-        if not len(at):
-            return None
-        edges = cumulative(self.probs)
-        return (float(edges[at[0] - 1]) if at[0] else 0.0, float(edges[at[0]]))
+    def mass_outside(self, ids: Ids) -> float:
+        """The sampler's probability of all tokens left that are not in ``ids``."""
+        return float(np.sum(self.probs[~np.isin(self.ids, list(ids))]))
 
 
 @dataclass(frozen=True)
 class Step:
     """One chosen token: r is the uniform number drawn, None when greedy drew nothing.
 
-    ``logprob`` and ``rank`` are the model's own; ``sampler_prob`` is after the stages.
+    The token's log-probability and rank are the model's own; ``sampler_prob`` is after
+    the stages.
     """
 
-    id: int
+    token: Candidate
     r: float | None
-    logprob: float
     sampler_prob: float
-    rank: int | None
 
 
 def reshape(distribution: Distribution, sampler: Sampler) -> SampledDistribution:
     """The distribution the sampler draws from, with a trace of its stages.
 
     Agrees with transformers' Temperature, TopK, TopP and MinP warpers applied in
-    that order, ties included: top-k keeps every token tied with the k-th.
+    that order, ties included: top-k keeps every token tied with the k-th. Raises
+    InputError for a distribution whose tail is unknown.
     """
+    _require(
+        distribution.complete,
+        "This engine gives only the most likely tokens, so nothing can be drawn from it. "
+        "Start Token Lab with a model in this process.",
+    )
     ids = distribution.order
     logprobs = distribution.logprob_by_id[ids].astype(np.float64)
     if sampler.greedy:
@@ -192,13 +193,7 @@ def step_with(distribution: Distribution, sampler: Sampler, r: float | None) -> 
     """Choose one token with a given r (None: the sampler's most likely)."""
     sampled = reshape(distribution, sampler)
     chosen = int(sampled.ids[0]) if r is None else draw(sampled, r)
-    return Step(
-        id=chosen,
-        r=r,
-        logprob=distribution.logprob_of(chosen),
-        sampler_prob=sampled.prob_of(chosen),
-        rank=distribution.rank_of(chosen),
-    )
+    return Step(distribution.candidate(chosen), r, sampled.prob_of(chosen))
 
 
 def generate(
@@ -207,18 +202,22 @@ def generate(
     sampler: Sampler,
     rng: np.random.Generator,
     max_new_tokens: int,
-    stop_ids: Collection[int] = (),
+    stop_ids: Collection[int],
+    max_length: int,
 ) -> Iterator[Step]:
     """The loop behind every generated text: predict, choose, append, again.
 
-    Yields each step as it is made. A stop token is yielded and ends the loop.
+    Yields each step as it is made. A stop token is yielded and ends the loop, as does a
+    document of ``max_length`` tokens. Raises ContextTooLong when it has that already.
     """
     document = list(ids)
-    for _ in range(max_new_tokens):
+    if len(document) >= max_length:
+        raise ContextTooLong(len(document) + 1, max_length)
+    for _ in range(min(max_new_tokens, max_length - len(document))):
         step = take_step(predict(document), sampler, rng)
-        document.append(step.id)
+        document.append(step.token.id)
         yield step
-        if step.id in stop_ids:
+        if step.token.id in stop_ids:
             return
 
 

@@ -101,8 +101,11 @@ print(f"perplexity {{2**bits_per_token:.4f}}")
 """
 
 
-def chat_code(info: ModelInfo, messages: list[dict[str, str]], ids: Ids) -> str:
-    """The document a template makes, and the ids that are on the screen."""
+def chat_code(info: ModelInfo, messages: list[dict[str, str]], ids: Ids, n_templated: int) -> str:
+    """The document a template makes of the first messages, and the ids that are on the screen.
+
+    ``n_templated``: how many leading ids still are as the template wrote them.
+    """
     lent = "# the model brings no template; this one is Token Lab's\n"
     lent += f"tokenizer.chat_template = r'''{info.lent_template}'''\n"
     return f"""from transformers import AutoTokenizer
@@ -112,8 +115,9 @@ tokenizer = AutoTokenizer.from_pretrained({info.folder!r})
 rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
 print(rendered)
 prompt_ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]
-ids = {list(ids)!r}  # the document on the screen: the prompt, then chosen ids
-print(ids[: len(prompt_ids)] == prompt_ids)
+ids = {list(ids)!r}  # the document on the screen
+n = {n_templated}  # its first ids are the template's, the others came after
+print(ids[:n] == prompt_ids[:n])
 print(tokenizer.decode(ids))
 """
 

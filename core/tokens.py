@@ -70,6 +70,18 @@ class Vocabulary:
         return tuple(self.token(int(i)) for i in ids)
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A token with what the model gives it: natural log-probability and rank.
+
+    The rank is None where the engine did not say.
+    """
+
+    id: int
+    logprob: float
+    rank: int | None
+
+
 @dataclass(frozen=True, eq=False)
 class Distribution:
     """A next-token distribution: natural log-probabilities, normalised over the vocabulary.
@@ -133,6 +145,16 @@ class Distribution:
         """Natural log-probability of one token; -inf where the engine did not say."""
         return float(self.logprob_by_id[token_id])
 
+    def candidate(self, token_id: int) -> Candidate:
+        """One token of the vocabulary with its log-probability and rank."""
+        token_id = int(token_id)
+        return Candidate(token_id, self.logprob_of(token_id), self.rank_of(token_id))
+
+    def mass_outside(self, ids: Ids | Ints) -> float:
+        """The probability of all tokens that are not in ``ids``, summed, not subtracted."""
+        others = np.delete(self.logprob_by_id, np.asarray(ids, dtype=np.int64))
+        return float(np.sum(np.exp(others.astype(np.float64)))) + self.tail_mass
+
     def rank_of(self, token_id: int) -> int | None:
         """1 for the most likely token; None where the engine did not say."""
         logprob = self.logprob_by_id[token_id]
@@ -149,7 +171,8 @@ class ScoredText:
 
     Row i is about token i, from the distribution after tokens 0…i-1. Row 0 has
     no prediction: NaN, rank 0. ``logprobs``, ``entropies_bits`` float32 [n];
-    ``ranks`` [n]; ``top_ids``, ``top_logprobs`` [n, k], most likely first.
+    ``ranks`` [n]; ``top_ids``, ``top_logprobs`` [n, k], most likely first;
+    ``rest_mass`` [n] is the probability of all tokens that are not in ``top_ids``.
     """
 
     ids: tuple[int, ...]
@@ -158,6 +181,18 @@ class ScoredText:
     entropies_bits: Floats
     top_ids: Ints
     top_logprobs: Floats
+    rest_mass: Floats
+
+    def __post_init__(self) -> None:
+        for values in (
+            self.logprobs,
+            self.ranks,
+            self.entropies_bits,
+            self.top_ids,
+            self.top_logprobs,
+            self.rest_mass,
+        ):
+            values.setflags(write=False)
 
     def __len__(self) -> int:
         return len(self.ids)

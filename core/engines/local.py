@@ -38,7 +38,7 @@ DOCUMENTS_AT_ONCE = 16
 SPARE_CANDIDATES = 8  # taken beyond top_n so that ties at its edge go to the lowest id
 DISTRIBUTION_BYTES = 256 * 2**20
 SCORED_BYTES = 64 * 2**20
-LIVE_CACHES = 8
+LIVE_TOKENS = 8192  # whose keys and values are kept, all live caches together
 
 
 def open_local(settings: Settings, report: Report) -> "LocalEngine":
@@ -60,7 +60,7 @@ class LocalEngine:
     def __init__(self, model: Any, tokenizer: Any, found: LocalModel, settings: Settings) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._tokenizer_lock = threading.Lock()  # its special-token switch is shared state
         self._writer = ChatWriter(tokenizer)
         self._caches: dict[tuple[int, ...], DynamicCache] = {}
@@ -143,7 +143,7 @@ class LocalEngine:
             for chunk in self._chunks(document[len(known) :]):
                 output = self._model(chunk, past_key_values=cache, logits_to_keep=1)
             self._caches[document] = cache
-            while len(self._caches) > LIVE_CACHES:
+            while len(self._caches) > 1 and sum(map(len, self._caches)) > LIVE_TOKENS:
                 del self._caches[next(iter(self._caches))]
             logits: torch.Tensor = output.logits[0, -1].float()
         return logits
@@ -191,6 +191,7 @@ class LocalEngine:
         ranks = np.zeros(n, dtype=np.int64)
         top_ids = np.zeros((n, top_n), dtype=np.int64)
         top_logprobs = np.full((n, top_n), -np.inf, dtype=np.float32)
+        rest_mass = np.full(n, np.nan, dtype=np.float32)
         row = 1
         for chunk in self._chunks(ids[:-1], ROWS_AT_ONCE):
             rows = slice(row, row + chunk.shape[1])
@@ -198,19 +199,19 @@ class LocalEngine:
                 logits = self._model(chunk, past_key_values=cache).logits[0].float()
             targets = torch.tensor(ids[rows], device=logits.device)
             statistics = _row_statistics(logits, targets, top_n)
-            logprobs[rows], entropies[rows], ranks[rows], top_ids[rows], top_logprobs[rows] = (
-                values.cpu().numpy() for values in statistics
-            )
+            columns = (logprobs, entropies, ranks, top_ids, top_logprobs, rest_mass)
+            for column, values in zip(columns, statistics, strict=True):
+                column[rows] = values.cpu().numpy()
             row = rows.stop
             if report is not None:
                 report(row, n)
-        return ScoredText(ids, logprobs, ranks, entropies, top_ids, top_logprobs)
+        return ScoredText(ids, logprobs, ranks, entropies, top_ids, top_logprobs, rest_mass)
 
 
 def _row_statistics(
     logits: torch.Tensor, targets: torch.Tensor, top_n: int
 ) -> tuple[torch.Tensor, ...]:
-    """(log p, entropy bits, rank, top ids, top log p) of each row; ``logits`` is overwritten.
+    """(log p, entropy bits, rank, top ids, top log p, rest) of each row; overwrites ``logits``.
 
     Entropy as log z − Σ e·(l − max) / z with e = exp(l − max), which keeps small values exact.
     """
@@ -224,8 +225,9 @@ def _row_statistics(
     shifted = logits.sub_(logits.amax(1, keepdim=True))
     weights = shifted.exp()
     z = weights.sum(1)
+    rest = weights.scatter(1, ids, 0.0).sum(1) / z
     entropies = (z.log() - weights.mul_(shifted).sum(1) / z) / LN2
-    return (at_target - logsumexp)[:, 0], entropies, ranks, ids, values - logsumexp
+    return (at_target - logsumexp)[:, 0], entropies, ranks, ids, values - logsumexp, rest
 
 
 def _top(logits: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -233,7 +235,13 @@ def _top(logits: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     values, ids = logits.topk(min(n + SPARE_CANDIDATES, logits.shape[1]), dim=1)
     ids, by_id = ids.sort(dim=1)
     values, by_value = values.gather(1, by_id).sort(dim=1, descending=True, stable=True)
-    return values[:, :n], ids.gather(1, by_value)[:, :n]
+    ids = ids.gather(1, by_value)
+    # a tie that goes on past the spare ones (bfloat16 has many) needs the whole row
+    for row in torch.nonzero(values[:, n - 1] == values[:, -1])[:, 0]:
+        values[row], ids[row] = (
+            part[: ids.shape[1]] for part in logits[row].sort(descending=True, stable=True)
+        )
+    return values[:, :n], ids[:, :n]
 
 
 def _info(

@@ -24,8 +24,7 @@ class ChatWriter:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self._template, self.note = _template_of(tokenizer)
-        self.lent_template = self._template or "" if tokenizer.chat_template is None else ""
+        self.lent_template, self.note = _lent_template(tokenizer)
         self._guard = Guard(tuple(tokenizer.all_special_tokens) + _other_specials(tokenizer))
         self._turn_start = self._find_turn_start()
 
@@ -51,7 +50,7 @@ class ChatWriter:
         tools: list[dict[str, Any]],
         add_generation_prompt: bool,
     ) -> str:
-        if self._template is None:
+        if not self.lent_template and self._tokenizer.chat_template is None:
             raise NoChatTemplate(
                 "This model has no chat template, so there is no agreed way to write messages "
                 "for it. Start Token Lab with an instruct model, for example "
@@ -64,7 +63,7 @@ class ChatWriter:
                 self._tokenizer.apply_chat_template(
                     messages,
                     tools=tools or None,
-                    chat_template=self._template,
+                    chat_template=self.lent_template or None,
                     add_generation_prompt=add_generation_prompt,
                     tokenize=False,
                 )
@@ -100,16 +99,15 @@ class ChatWriter:
         return ids[0] if ids and self._tokenizer.decode(ids[:1]) in self._guard.names else None
 
 
-def _template_of(tokenizer: Any) -> tuple[str | None, str]:
-    """(template, note) of a tokenizer; Gemma's turn format for a Gemma without one."""
-    if tokenizer.chat_template is not None:
-        return tokenizer.chat_template, ""
-    if {"<start_of_turn>", "<end_of_turn>"} <= set(tokenizer.get_added_vocab()):
-        return GEMMA_TEMPLATE.read_text(encoding="utf-8"), (
-            "This is a base model: it was not trained on chats and brings no template. "
-            "Token Lab writes Gemma's turn format for it."
-        )
-    return None, ""
+def _lent_template(tokenizer: Any) -> tuple[str, str]:
+    """(template, note): Gemma's turn format for a Gemma that brings none, else empty."""
+    is_gemma = {"<start_of_turn>", "<end_of_turn>"} <= set(tokenizer.get_added_vocab())
+    if tokenizer.chat_template is not None or not is_gemma:
+        return "", ""
+    return GEMMA_TEMPLATE.read_text(encoding="utf-8"), (
+        "This is a base model: it was not trained on chats and brings no template. "
+        "Token Lab writes Gemma's turn format for it."
+    )
 
 
 def _other_specials(tokenizer: Any) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ Deterministic and instant: for tests, and for teaching the code itself
 (``LAB_MODEL=toy``). Knows nothing of torch or of files.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from core.tokens import (
 
 BOS, TURN_START, TURN_END = 256, 257, 258
 NAMES = {BOS: "<bos>", TURN_START: "<turn>", TURN_END: "</turn>"}
+IDS = {name: token_id for token_id, name in NAMES.items()}
 VOCAB_SIZE = 256 + len(NAMES)
 SMOOTHING = 0.05  # count given to every pair that was never seen
 CORPUS = (
@@ -56,13 +58,10 @@ class ToyEngine:
         """One token per UTF-8 byte; see Engine."""
         if not control_tokens:
             return self.vocabulary.tokens(list(text.encode()))
-        for token_id, name in NAMES.items():
-            head, found, tail = text.partition(name)
-            if found:
-                before = self.tokenize(head, control_tokens=True)
-                after = self.tokenize(tail, control_tokens=True)
-                return (*before, self.vocabulary.token(token_id), *after)
-        return self.tokenize(text)
+        ids: list[int] = []
+        for piece in re.split("(" + "|".join(map(re.escape, IDS)) + ")", text):
+            ids += [IDS[piece]] if piece in IDS else piece.encode()
+        return self.vocabulary.tokens(ids)
 
     def decode(self, ids: Ids) -> str:
         """The bytes as UTF-8; see Engine."""
@@ -85,6 +84,7 @@ class ToyEngine:
         ranks = np.zeros(n, dtype=np.int64)
         top_ids = np.zeros((n, top_n), dtype=np.int64)
         top_logprobs = np.full((n, top_n), -np.inf, dtype=np.float32)
+        rest_mass = np.full(n, np.nan, dtype=np.float32)
         for i in range(1, n):
             distribution = Distribution.from_logits(self._logits[ids[i - 1]])
             logprobs[i] = distribution.logprob_of(ids[i])
@@ -92,9 +92,12 @@ class ToyEngine:
             entropies[i] = distribution.entropy_bits
             top_ids[i] = distribution.top(top_n)
             top_logprobs[i] = distribution.logprob_by_id[top_ids[i]]
+            rest_mass[i] = distribution.mass_outside(top_ids[i])
             if report is not None:
                 report(i + 1, n)
-        return ScoredText(tuple(map(int, ids)), logprobs, ranks, entropies, top_ids, top_logprobs)
+        return ScoredText(
+            tuple(map(int, ids)), logprobs, ranks, entropies, top_ids, top_logprobs, rest_mass
+        )
 
     def render_chat(
         self,
