@@ -181,7 +181,10 @@ def parse_json_list(text: str, what: str) -> list[Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"The {what} are not valid JSON: {error}.") from error
+        raise InputError(
+            f"The {what} are not valid JSON: {error}. Names and texts stand in double quotes, "
+            "items are separated by commas, and every bracket is closed."
+        ) from error
     if not isinstance(value, list):
         raise InputError(f"The {what} must be a JSON list, in square brackets.")
     _check_strings(value, what)

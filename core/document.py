@@ -44,14 +44,20 @@ class Document:
 
 @dataclass(frozen=True)
 class History(Generic[State]):
-    """A state and those before it, oldest first; at most ``MOST_STEPS_BACK`` are kept."""
+    """A state and those before it: the first, and at most ``MOST_STEPS_BACK`` others."""
 
     now: State
     past: tuple[State, ...] = field(default=(), repr=False)
 
     def then(self, state: State) -> "History[State]":
         """The history with a new state, one step further."""
-        return History(state, (*self.past, self.now)[-MOST_STEPS_BACK:])
+        past = (*self.past, self.now)
+        return History(state, (past[0], *past[1:][-MOST_STEPS_BACK:]))
+
+    @property
+    def first(self) -> State:
+        """Where it all began."""
+        return self.past[0] if self.past else self.now
 
     def undo(self) -> "History[State]":
         """One step back; the history itself when there is none."""

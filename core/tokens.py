@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,6 +198,10 @@ class ScoredText:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def candidate(self, i: int) -> Candidate:
+        """Token ``i`` with its log-probability and rank."""
+        return Candidate(self.ids[i], float(self.logprobs[i]), int(self.ranks[i]) or None)
+
     @property
     def surprisals_bits(self) -> NDArray[np.float64]:
         """−log2 p of each token, float64 [n]; NaN where nothing was predicted."""
@@ -206,6 +211,18 @@ class ScoredText:
     def predicted(self) -> NDArray[np.bool_]:
         """Whether token i was predicted from something before it, [n]."""
         return ~np.isnan(self.logprobs)
+
+
+def unscored_columns(n: int, top_n: int) -> tuple[NDArray[Any], ...]:
+    """The columns of a ScoredText of n tokens, in order, before anything is scored."""
+    return (
+        np.full(n, np.nan, dtype=np.float32),
+        np.zeros(n, dtype=np.int64),
+        np.full(n, np.nan, dtype=np.float32),
+        np.zeros((n, top_n), dtype=np.int64),
+        np.full((n, top_n), -np.inf, dtype=np.float32),
+        np.full(n, np.nan, dtype=np.float32),
+    )
 
 
 @dataclass(frozen=True)

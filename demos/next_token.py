@@ -10,9 +10,10 @@ from typing import Any
 import gradio as gr
 
 from core import charts
-from core.document import Chosen, Document
+from core.document import Document, History
 from core.engines import Engine
 from core.snippets import next_token_code
+from core.tokens import require_context
 from demos import Demo
 from demos.ui import views
 from demos.ui.component import CandidateList, Facts, TokenStrip
@@ -28,18 +29,19 @@ EXAMPLES = (
 )
 N_LISTED = 10
 RUN_LENGTH = 10
-View = tuple[Document, Any, Any, Any, Any, str]
+View = tuple[History[Document], Any, Any, Any, Any, str]
 
 
 def start(engine: Engine, text: str) -> View:
     """A new document from a text, at its end."""
-    document = Document(given=views.start_ids(engine, text))
-    return show(engine, document, len(document))
+    ids = views.start_ids(engine, text)
+    return show(engine, History(Document(ids)), len(ids))
 
 
-def show(engine: Engine, document: Document, position: int) -> View:
+def show(engine: Engine, history: History[Document], position: int) -> View:
     """Everything the page shows of a document at a position (its length: the next token)."""
-    views.require_tokens(document.ids)
+    document = history.now
+    require_context(document.ids)
     listing = views.position_view(engine, document.ids, position, N_LISTED)
     strip = gr.update(
         tokens=views.document_chips(engine.vocabulary, document),
@@ -47,56 +49,59 @@ def show(engine: Engine, document: Document, position: int) -> View:
     )
     context = document.ids[:position]
     if not context:
-        return document, strip, gr.update(**listing), gr.update(facts=[]), None, ""
+        return history, strip, gr.update(**listing), gr.update(facts=[]), None, ""
     distribution = engine.next(context)
     facts = views.distribution_facts(distribution, listing["rest"])
     code = next_token_code(engine.info, context, N_LISTED)
     chart = charts.share_by_rank(distribution)
-    return document, strip, gr.update(**listing), gr.update(facts=facts), chart, code
+    return history, strip, gr.update(**listing), gr.update(facts=facts), chart, code
 
 
-def look(engine: Engine, document: Document, span: Any) -> View:
+def look(engine: Engine, history: History[Document], span: Any) -> View:
     """The distribution at the token that was clicked in the strip."""
-    return show(engine, document, views.picked_position(span, len(document)))
+    return show(engine, history, views.picked_position(span, len(history.now)))
 
 
-def choose(engine: Engine, document: Document, span: Any, pick: Any) -> View:
+def choose(engine: Engine, history: History[Document], span: Any, pick: Any) -> View:
     """Append the clicked candidate; at an earlier token, go on from there instead."""
+    document = history.now
     position = views.picked_position(span, len(document))
     token_id = views.picked_candidate(pick, document.ids[:position], engine.info.vocab_size)
     if token_id is None:
-        return look(engine, document, span)
-    picked = Chosen.of(engine.next(document.ids[:position]), token_id)
-    document = document.choose(picked, position)
-    return show(engine, document, len(document))
+        return look(engine, history, span)
+    picked = engine.next(document.ids[:position]).candidate(token_id)
+    return _show_end(engine, history.then(document.pick(picked, position)))
 
 
-def always_the_top_one(engine: Engine, document: Document) -> Iterator[View]:
+def always_the_top_one(engine: Engine, history: History[Document]) -> Iterator[View]:
     """Append the most likely token, ten times, showing each."""
-    views.require_tokens(document.ids)
-    for _ in range(RUN_LENGTH):
-        distribution = engine.next(document.ids)
-        document = document.choose(Chosen.of(distribution, int(distribution.top(1)[0])))
-        yield show(engine, document, len(document))
+    require_context(history.now.ids)
+    for _ in range(min(RUN_LENGTH, engine.info.context_length - len(history.now))):
+        distribution = engine.next(history.now.ids)
+        best = distribution.candidate(distribution.top(1)[0])
+        history = history.then(history.now.pick(best))
+        yield _show_end(engine, history)
 
 
-def undo(engine: Engine, document: Document) -> View:
+def undo(engine: Engine, history: History[Document]) -> View:
     """One choice back."""
-    document = document.undo()
-    return show(engine, document, len(document))
+    return _show_end(engine, history.undo())
 
 
-def reset(engine: Engine, document: Document) -> View:
-    """Back to the text that was given."""
-    document = document.reset()
-    return show(engine, document, len(document))
+def reset(engine: Engine, history: History[Document]) -> View:
+    """Back to the text that was given, as a step that can be undone."""
+    return _show_end(engine, history.then(history.first) if history.past else history)
+
+
+def _show_end(engine: Engine, history: History[Document]) -> View:
+    return show(engine, history, len(history.now))
 
 
 def build(page: Page) -> None:
     """Input line, strip, candidates beside the chart; the rest folded away."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     text, use = text_line(EXAMPLES[0], "Document", "Use this text")
-    document = gr.State(Document())
+    history = gr.State(History(Document()))
     strip = TokenStrip(name="The document, token by token", lines=3)
     with gr.Row():
         top = gr.Button("Always the top one, ten times", variant="primary", scale=3)
@@ -112,16 +117,16 @@ def build(page: Page) -> None:
     prepared = examples(text, EXAMPLES)
     code = code_panel()
 
-    outputs = [document, strip, candidates, facts, chart, code]
+    outputs = [history, strip, candidates, facts, chart, code]
     for written in prepared:
         page.connect(written.then, start, [text], outputs)
     page.connect(use.click, start, [text], outputs)
     page.connect(text.submit, start, [text], outputs)
-    page.connect(strip.pick, look, [document, strip], outputs, latest_only=True)
-    page.connect(candidates.pick, choose, [document, strip, candidates], outputs, latest_only=True)
-    running = page.connect(top.click, always_the_top_one, [document], outputs)
-    page.connect(back.click, undo, [document], outputs, latest_only=True)
-    page.connect(again.click, reset, [document], outputs)
+    page.connect(strip.pick, look, [history, strip], outputs, latest_only=True)
+    page.connect(candidates.pick, choose, [history, strip, candidates], outputs, latest_only=True)
+    running = page.connect(top.click, always_the_top_one, [history], outputs)
+    page.connect(back.click, undo, [history], outputs, latest_only=True)
+    page.connect(again.click, reset, [history], outputs)
     stop.click(None, cancels=[running], api_visibility="private")
     page.first_view(start, [text], outputs)
 

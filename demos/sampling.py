@@ -4,7 +4,7 @@ A student moves a slider and sees which tokens are cut and how the rest grow, th
 random number r falls, and that the same seed gives the same text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,14 +12,14 @@ import gradio as gr
 import numpy as np
 
 from core import api, charts, display, limits
-from core.document import Chosen, Document
+from core.document import Document
 from core.engines import Engine
-from core.sampling import SampledDistribution, Sampler, generate, reshape, step_with
+from core.sampling import SampledDistribution, Sampler, Step, generate, reshape, step_with
 from core.snippets import sampling_code
-from core.tokens import Distribution
+from core.tokens import Distribution, require_context
 from demos import Demo
 from demos.ui import views
-from demos.ui.component import CandidateList, Facts, TokenStrip
+from demos.ui.component import CandidateList, Facts, Number, Slider, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
 from demos.ui.panels import code_panel, examples, text_line
@@ -43,75 +43,71 @@ class Draw:
 
 @dataclass(frozen=True)
 class Bench:
-    """The state of the page: a document, a draw for every chosen token, and what is on show.
+    """The state of the page: a document, the draw of every picked token, and what is on show.
 
-    ``distribution`` is the model's at ``position``; ``r`` where the next draw falls;
-    ``n_drawn`` counts draws so that each press of the button takes the seed's next number.
+    ``distribution`` is the model's at ``position``; ``r`` where the next draw falls.
+    ``n_drawn`` counts the draws with ``seed``, so that each press takes its next number.
     """
 
     document: Document = field(default_factory=Document)
-    draws: tuple[Draw, ...] = ()
+    draws: Mapping[int, Draw] = field(default_factory=dict)
     position: int = 0
     distribution: Distribution | None = None
     r: float = 0.5
+    seed: int = -1
     n_drawn: int = 0
 
 
-View = tuple[Bench, Any, Any, Any, Any, Any, str]
-Settings = tuple[float, float, float, float]
+Shown = tuple[Any, Any, Any, str]
+View = tuple[Bench, Any, Any, Any, Any, str, float]
 
 
-def start(engine: Engine, text: str, *settings: float) -> View:
+def start(engine: Engine, text: str, *settings: Any) -> View:
     """A new document from a text, at its end."""
-    document = Document(given=views.start_ids(engine, text))
-    views.require_tokens(document.ids)
+    document = Document(views.start_ids(engine, text))
     return show(engine, _at(engine, Bench(document), len(document)), settings)
 
 
 def _at(engine: Engine, bench: Bench, position: int) -> Bench:
-    """The bench with the distribution of a position."""
+    """The bench with the distribution of a position, and the r that was drawn there."""
     held = engine.next(bench.document.ids[:position]) if position else None
-    return replace(bench, position=position, distribution=held)
+    drawn = bench.draws.get(position)
+    r = drawn.r if drawn is not None and drawn.r is not None else bench.r
+    return replace(bench, position=position, distribution=held, r=r)
 
 
-def _draw_at(bench: Bench, position: int) -> Draw | None:
-    """How the token at a position was drawn; None for a given token and for the end."""
-    i = position - len(bench.document.given)
-    return bench.draws[i] if 0 <= i < len(bench.draws) else None
-
-
-def show(engine: Engine, bench: Bench, settings: tuple[float, ...]) -> View:
-    """Everything the page shows; the model is not asked, the distribution is at hand."""
+def show(engine: Engine, bench: Bench, settings: Sequence[Any]) -> View:
+    """Everything the page shows; a token that was drawn, with the sampler that drew it."""
     strip = gr.update(
         tokens=views.document_chips(engine.vocabulary, bench.document),
         value={"start": bench.position, "stop": bench.position + 1},
     )
+    drawn = bench.draws.get(bench.position)
+    sampler = drawn.sampler if drawn else api.checked_sampler(engine, *settings)
+    return bench, strip, *_through(engine, bench, sampler), bench.r
+
+
+def reshaped(engine: Engine, bench: Bench, *settings: Any) -> Shown:
+    """A slider moved: the distribution at hand through other settings; no model is asked."""
+    return _through(engine, bench, api.checked_sampler(engine, *settings))
+
+
+def _through(engine: Engine, bench: Bench, sampler: Sampler) -> Shown:
+    """(candidates, facts, chart, code) of the distribution at hand through a sampler."""
     if bench.distribution is None:
         blank = views.no_candidates("The first token has nothing before it: no prediction")
-        return bench, strip, gr.update(**blank), gr.update(facts=[]), None, bench.r, ""
-    drawn = _draw_at(bench, bench.position)
-    drawn = drawn or Draw(bench.r, api.checked_sampler(engine, *settings))
-    sampler = drawn.sampler
+        return gr.update(**blank), gr.update(facts=[]), None, ""
+    ids, context = bench.document.ids, bench.document.ids[: bench.position]
     sampled = reshape(bench.distribution, sampler)
-    ids = bench.document.ids
     chosen = ids[bench.position] if bench.position < len(ids) else None
     listing = views.Listing.of_distribution(bench.distribution, N_LISTED, chosen)
     title = views.position_title(engine.vocabulary, ids, bench.position)
-    context = ids[: bench.position]
     props = listing.props(engine.vocabulary, context, title, sampled)
-    r = None if sampler.greedy else drawn.r
-    code = sampling_code(engine.info, context, sampler, r)
+    r = None if sampler.greedy else bench.r
     facts = _facts(engine, bench.distribution, sampled, sampler, r)
     chart = charts.draw_bar(sampled, engine.vocabulary, r)
-    return (
-        bench,
-        strip,
-        gr.update(**props),
-        gr.update(facts=facts),
-        chart,
-        bench.r if r is None else r,
-        code,
-    )
+    code = sampling_code(engine.info, context, sampler, r)
+    return gr.update(**props), gr.update(facts=facts), chart, code
 
 
 def _facts(
@@ -123,7 +119,7 @@ def _facts(
 ) -> list[dict[str, str]]:
     """What r hits and what each stage left."""
     step = step_with(distribution, sampler, r)
-    hit = display.label(engine.vocabulary.token(step.id))
+    hit = display.label(engine.vocabulary.token(step.token.id))
     name = "greedy takes" if r is None else f"r = {r:.4f} hits"
     mass = sampled.stages[-1].model_mass if sampled.stages else 1.0
     stages = "; ".join(
@@ -137,77 +133,71 @@ def _facts(
     ]
 
 
-def reshaped(engine: Engine, bench: Bench, *settings: float) -> View:
-    """A slider moved: the same distribution through other settings, always at the end."""
-    if bench.position < len(bench.document):
-        bench = _at(engine, bench, len(bench.document))
+def set_r(engine: Engine, bench: Bench, r: Any, *settings: Any) -> View:
+    """r moved by hand, at the end of the document."""
+    below_one = float(np.nextafter(1.0, 0.0))
+    r = min(max(limits.check_number(r, "r"), 0.0), below_one)
+    return show(engine, replace(_at_end(engine, bench), r=r), settings)
+
+
+def _at_end(engine: Engine, bench: Bench) -> Bench:
+    require_context(bench.document.ids)
+    return _at(engine, bench, len(bench.document))
+
+
+def draw(engine: Engine, bench: Bench, seed: Any, *settings: Any) -> View:
+    """Take the seed's next r and show which token it hits."""
+    seed = api.checked_seed(seed)
+    n_drawn = bench.n_drawn + 1 if seed == bench.seed else 1
+    r = float(np.random.default_rng(seed).random(n_drawn)[-1])
+    bench = replace(_at_end(engine, bench), r=r, seed=seed, n_drawn=n_drawn)
     return show(engine, bench, settings)
 
 
-def set_r(engine: Engine, bench: Bench, r: float, *settings: float) -> View:
-    """r moved by hand."""
-    r = min(max(limits.check_number(r, "r"), 0.0), float(np.nextafter(1.0, 0.0)))
-    return reshaped(engine, replace(bench, r=r), *settings)
-
-
-def draw(engine: Engine, bench: Bench, seed: float, *settings: float) -> View:
-    """Take the seed's next r and show which token it hits."""
-    sampler = api.checked_sampler(engine, *settings)
-    views.require_tokens(bench.document.ids)
-    bench = _at(engine, bench, len(bench.document))
-    numbers = np.random.default_rng(api.checked_seed(seed)).random(bench.n_drawn + 1)
-    bench = replace(bench, r=float(numbers[-1]), n_drawn=bench.n_drawn + 1)
-    return show(engine, bench, _settings_of(sampler))
-
-
-def append(engine: Engine, bench: Bench, *settings: float) -> View:
+def append(engine: Engine, bench: Bench, *settings: Any) -> View:
     """Append the token that r hits."""
     sampler = api.checked_sampler(engine, *settings)
-    views.require_tokens(bench.document.ids)
-    distribution = engine.next(bench.document.ids)
-    r = None if sampler.greedy else bench.r
-    step = step_with(distribution, sampler, r)
-    bench = _appended(bench, Chosen(step.id, step.logprob, step.rank), Draw(r, sampler))
-    return show(engine, _at(engine, bench, len(bench.document)), settings)
+    bench = _at_end(engine, bench)
+    step = step_with(engine.next(bench.document.ids), sampler, None if sampler.greedy else bench.r)
+    return show(engine, _at_end(engine, _appended(bench, step, sampler)), settings)
 
 
-def _settings_of(sampler: Sampler) -> Settings:
-    return sampler.temperature, sampler.top_k, sampler.top_p, sampler.min_p
-
-
-def _appended(bench: Bench, token: Chosen, drawn: Draw) -> Bench:
-    return replace(bench, document=bench.document.choose(token), draws=(*bench.draws, drawn))
+def _appended(bench: Bench, step: Step, sampler: Sampler) -> Bench:
+    draws = {**bench.draws, len(bench.document): Draw(step.r, sampler)}
+    return replace(bench, document=bench.document.pick(step.token), draws=draws)
 
 
 def run_on(
-    engine: Engine, bench: Bench, seed: float, n_tokens: float, *settings: float
+    engine: Engine, bench: Bench, seed: Any, n_tokens: Any, *settings: Any
 ) -> Iterator[View]:
     """From the given text anew, append tokens with a seed until the end or ``n_tokens``."""
     sampler = api.checked_sampler(engine, *settings)
     n = limits.check_whole_number(n_tokens, "The number of tokens", 1, limits.MAX_NEW_TOKENS)
     rng = np.random.default_rng(api.checked_seed(seed))
-    bench = Bench(Document(given=bench.document.given), r=bench.r)
-    views.require_tokens(bench.document.ids)
-    for step in generate(engine.next, bench.document.ids, sampler, rng, n, engine.info.stop_ids):
-        bench = _appended(bench, Chosen(step.id, step.logprob, step.rank), Draw(step.r, sampler))
+    n_given = min(bench.document.picks, default=len(bench.document))
+    given = bench.document.ids[:n_given]
+    require_context(given)
+    bench, info = Bench(Document(given), r=bench.r), engine.info
+    for step in generate(engine.next, given, sampler, rng, n, info.stop_ids, info.context_length):
+        bench = _appended(bench, step, sampler)
         bench = _at(engine, bench, len(bench.document) - 1)
         yield show(engine, bench, settings)
 
 
-def look(engine: Engine, bench: Bench, span: Any, *settings: float) -> View:
+def look(engine: Engine, bench: Bench, span: Any, *settings: Any) -> View:
     """The step that chose the clicked token, with its own r and sampler."""
     position = views.picked_position(span, len(bench.document))
     return show(engine, _at(engine, bench, position), settings)
 
 
-def _sliders() -> list[gr.Slider]:
+def _sliders() -> list[Slider]:
     """Temperature, top-k, top-p and min-p, in the order in which they are applied."""
     with gr.Row(elem_classes="lab-sliders"):
-        temperature = gr.Slider(0, 2, 1, step=0.05, label="Temperature", min_width=190)
-        top_k = gr.Slider(0, 100, 0, step=1, label="top-k (0: off)", min_width=190)
+        temperature = Slider(0, 2, 1, step=0.05, label="Temperature", min_width=190)
+        top_k = Slider(0, 100, 0, step=1, label="top-k (0: off)", min_width=190)
     with gr.Row(elem_classes="lab-sliders"):
-        top_p = gr.Slider(0.01, 1, 0.9, step=0.01, label="top-p (1: off)", min_width=190)
-        min_p = gr.Slider(0, 0.5, 0, step=0.01, label="min-p (0: off)", min_width=190)
+        top_p = Slider(0.01, 1, 0.9, step=0.01, label="top-p (1: off)", min_width=190)
+        min_p = Slider(0, 0.5, 0, step=0.01, label="min-p (0: off)", min_width=190)
     return [temperature, top_k, top_p, min_p]
 
 
@@ -225,27 +215,28 @@ def build(page: Page) -> None:
             facts = Facts(min_height=46)
             bar = gr.Plot(show_label=False, container=False)
             with gr.Row(equal_height=True, elem_classes="lab-sliders"):
-                r = gr.Slider(0, 0.9999, 0.5, step=0.0001, label="r", scale=3, min_width=190)
+                r = Slider(0, 0.9999, 0.5, step=0.0001, label="r", scale=3, min_width=190)
                 take = gr.Button("Draw r", variant="primary", scale=1, min_width=80)
                 add = gr.Button("Append it", scale=1, min_width=80)
     with gr.Row(equal_height=True):
-        seed = gr.Number(1, label="Seed", precision=0, scale=1, min_width=90)
-        n_tokens = gr.Slider(1, 100, 20, step=1, label="Tokens", scale=3, min_width=160)
+        seed = Number(1, label="Seed", precision=0, scale=1, min_width=90)
+        n_tokens = Slider(1, 100, 20, step=1, label="Tokens", scale=3, min_width=160)
         go = gr.Button("Generate", variant="primary", scale=1, min_width=90)
         stop = gr.Button("Stop", scale=1, min_width=60)
     prepared = examples(text, EXAMPLES)
     code = code_panel()
 
-    outputs = [bench, strip, candidates, facts, bar, r, code]
+    shown = [candidates, facts, bar, code]
+    outputs = [bench, strip, *shown, r]
     for written in prepared:
         page.connect(written.then, start, [text, *settings], outputs)
     page.connect(use.click, start, [text, *settings], outputs)
     page.connect(text.submit, start, [text, *settings], outputs)
     for slider in settings:
         page.connect(
-            slider.input, reshaped, [bench, *settings], outputs, latest_only=True, uses_model=False
+            slider.input, reshaped, [bench, *settings], shown, latest_only=True, uses_model=False
         )
-    page.connect(r.input, set_r, [bench, r, *settings], outputs, latest_only=True, uses_model=False)
+    page.connect(r.input, set_r, [bench, r, *settings], outputs, latest_only=True)
     page.connect(strip.pick, look, [bench, strip, *settings], outputs, latest_only=True)
     page.connect(take.click, draw, [bench, seed, *settings], outputs, latest_only=True)
     page.connect(add.click, append, [bench, *settings], outputs, latest_only=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 import gradio as gr
 
-from core import charts, display, limits
+from core import charts, display
 from core.engines import Engine
+from core.errors import InputError
 from core.measures import REFERENCE_POINTS, Measures, measure
 from core.snippets import surprisal_code
 from core.tokens import ScoredText
@@ -61,7 +62,7 @@ def show(engine: Engine, reading: Reading, span: Any) -> View:
     """Strip, whole-text measures, chart, and what the selection is about."""
     scored = reading.scored
     if scored is None:
-        raise limits.InputError("No text has been scored yet. Press “Measure” first.")
+        raise InputError("No text has been scored yet. Press “Measure” first.")
     tokens = engine.vocabulary.tokens(scored.ids)
     whole = measure(scored, tokens, 0, len(scored))
     strip = gr.update(tokens=views.scored_chips(engine.vocabulary, scored), value=span)
@@ -106,7 +107,7 @@ def _most_surprising(scored: ScoredText) -> dict[str, int]:
 
 def _whole_facts(whole: Measures) -> list[dict[str, str]]:
     """The measures of the whole text, with the bridge from bits to perplexity."""
-    if whole.bits_per_token is None or whole.nats_per_token is None:
+    if whole.total_bits is None:
         return [fact("tokens scored", "0", "a single token has nothing before it")]
     bridge = (
         f"2^{whole.bits_per_token:.6f} bits = e^{whole.nats_per_token:.6f} nats "
@@ -117,15 +118,22 @@ def _whole_facts(whole: Measures) -> list[dict[str, str]]:
         fact("tokens scored", f"{whole.n_scored:,}"),
         fact("bits per token", display.format_bits(whole.bits_per_token), bridge),
         fact("perplexity", f"{whole.perplexity:.2f}", bridge),
-        fact("bits per byte", display.format_bits(whole.bits_per_byte), f"{whole.bits_per_byte}"),
+        fact(
+            "bits per byte",
+            display.format_bits(whole.bits_per_byte),
+            f"{whole.bits_per_byte}, over the {whole.n_bytes:,} bytes of the predicted tokens",
+        ),
     ]
 
 
 def _span_facts(span: Measures) -> list[dict[str, str]]:
     """The measures of a selection."""
+    selected = fact("selected", f"{span.n_tokens:,} token{'s' if span.n_tokens != 1 else ''}")
+    if span.total_bits is None:
+        return [selected, fact("total bits", "no prediction", display.NO_PREDICTION)]
     exact = f"{span.total_bits:.6f} bits over {span.n_scored} predicted tokens"
     return [
-        fact("selected", f"{span.n_tokens:,} token{'s' if span.n_tokens != 1 else ''}"),
+        selected,
         fact("total bits", display.format_bits(span.total_bits), exact),
         fact("bits per token", display.format_bits(span.bits_per_token), exact),
     ]

@@ -107,8 +107,8 @@ def look(engine: Engine, text: str, control_tokens: bool, span: Any) -> dict[str
     n_bytes = sum(len(token.piece) for token in chosen)
     return gr.update(
         facts=[
-            fact("tokens", f"{len(chosen):,}"),
-            fact("UTF-8 bytes", f"{n_bytes:,}"),
+            fact("tokens selected", f"{len(chosen):,}"),
+            fact("bytes selected", f"{n_bytes:,}"),
             fact("token ids", ids, ", ".join(str(token.id) for token in chosen)),
         ]
     )
@@ -148,8 +148,8 @@ def build(page: Page) -> None:
     page.connect(
         strip.pick, look, [text, control, strip], [counts], latest_only=True, uses_model=False
     )
-    page.first_view(cut, [text, control], outputs)
-    page.first_view(special_tokens, [], [specials])
+    page.first_view(cut, [text, control], outputs, uses_model=False)
+    page.first_view(special_tokens, [], [specials], uses_model=False)
 
 
 DEMO = Demo(slug="tokenizer", title="Tokenizer", order=1, build=build)

@@ -30,6 +30,7 @@ from core.tokens import (
     Token,
     Vocabulary,
     require_context,
+    unscored_columns,
 )
 from core.weights import LocalModel, obtain
 
@@ -184,34 +185,27 @@ class LocalEngine:
 
     @torch.inference_mode()
     def _score(self, ids: tuple[int, ...], top_n: int, report: ScoreReport | None) -> ScoredText:
-        n = len(ids)
-        cache = self._new_cache()
-        logprobs = np.full(n, np.nan, dtype=np.float32)
-        entropies = np.full(n, np.nan, dtype=np.float32)
-        ranks = np.zeros(n, dtype=np.int64)
-        top_ids = np.zeros((n, top_n), dtype=np.int64)
-        top_logprobs = np.full((n, top_n), -np.inf, dtype=np.float32)
-        rest_mass = np.full(n, np.nan, dtype=np.float32)
-        row = 1
+        n, row = len(ids), 1
+        cache, columns = self._new_cache(), unscored_columns(n, top_n)
         for chunk in self._chunks(ids[:-1], ROWS_AT_ONCE):
             rows = slice(row, row + chunk.shape[1])
             with self._lock:
                 logits = self._model(chunk, past_key_values=cache).logits[0].float()
             targets = torch.tensor(ids[rows], device=logits.device)
-            statistics = _row_statistics(logits, targets, top_n)
-            columns = (logprobs, entropies, ranks, top_ids, top_logprobs, rest_mass)
-            for column, values in zip(columns, statistics, strict=True):
+            for column, values in zip(
+                columns, _row_statistics(logits, targets, top_n), strict=True
+            ):
                 column[rows] = values.cpu().numpy()
             row = rows.stop
             if report is not None:
                 report(row, n)
-        return ScoredText(ids, logprobs, ranks, entropies, top_ids, top_logprobs, rest_mass)
+        return ScoredText(ids, *columns)
 
 
 def _row_statistics(
     logits: torch.Tensor, targets: torch.Tensor, top_n: int
 ) -> tuple[torch.Tensor, ...]:
-    """(log p, entropy bits, rank, top ids, top log p, rest) of each row; overwrites ``logits``.
+    """The columns of a ScoredText for each row of logits, which are overwritten.
 
     Entropy as log z − Σ e·(l − max) / z with e = exp(l − max), which keeps small values exact.
     """
@@ -225,9 +219,9 @@ def _row_statistics(
     shifted = logits.sub_(logits.amax(1, keepdim=True))
     weights = shifted.exp()
     z = weights.sum(1)
-    rest = weights.scatter(1, ids, 0.0).sum(1) / z
-    entropies = (z.log() - weights.mul_(shifted).sum(1) / z) / LN2
-    return (at_target - logsumexp)[:, 0], entropies, ranks, ids, values - logsumexp, rest
+    entropies = (z.log() - torch.linalg.vecdot(weights, shifted) / z) / LN2
+    rest = weights.scatter_(1, ids, 0.0).sum(1) / z
+    return (at_target - logsumexp)[:, 0], ranks, entropies, ids, values - logsumexp, rest
 
 
 def _top(logits: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -20,6 +20,7 @@ from core.tokens import (
     Token,
     Vocabulary,
     require_context,
+    unscored_columns,
 )
 
 BOS, TURN_START, TURN_END = 256, 257, 258
@@ -79,25 +80,21 @@ class ToyEngine:
         """Score a document row by row; see Engine."""
         self._check(ids)
         n, top_n = len(ids), min(top_n, VOCAB_SIZE)
-        logprobs = np.full(n, np.nan, dtype=np.float32)
-        entropies = np.full(n, np.nan, dtype=np.float32)
-        ranks = np.zeros(n, dtype=np.int64)
-        top_ids = np.zeros((n, top_n), dtype=np.int64)
-        top_logprobs = np.full((n, top_n), -np.inf, dtype=np.float32)
-        rest_mass = np.full(n, np.nan, dtype=np.float32)
+        columns = unscored_columns(n, top_n)
         for i in range(1, n):
-            distribution = Distribution.from_logits(self._logits[ids[i - 1]])
-            logprobs[i] = distribution.logprob_of(ids[i])
-            ranks[i] = distribution.rank_of(ids[i]) or 0
-            entropies[i] = distribution.entropy_bits
-            top_ids[i] = distribution.top(top_n)
-            top_logprobs[i] = distribution.logprob_by_id[top_ids[i]]
-            rest_mass[i] = distribution.mass_outside(top_ids[i])
+            for column, value in zip(columns, self._row(ids[i - 1], ids[i], top_n), strict=True):
+                column[i] = value
             if report is not None:
                 report(i + 1, n)
-        return ScoredText(
-            tuple(map(int, ids)), logprobs, ranks, entropies, top_ids, top_logprobs, rest_mass
-        )
+        return ScoredText(tuple(map(int, ids)), *columns)
+
+    def _row(self, before: int, token_id: int, top_n: int) -> tuple[Any, ...]:
+        """What the model makes of one token, in the order of a ScoredText's columns."""
+        given = Distribution.from_logits(self._logits[before])
+        best = given.top(top_n)
+        token = given.candidate(token_id)
+        logprobs, rest = given.logprob_by_id[best], given.mass_outside(best)
+        return token.logprob, token.rank, given.entropy_bits, best, logprobs, rest
 
     def render_chat(
         self,

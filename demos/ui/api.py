@@ -1,7 +1,9 @@
 """The five public endpoints: typed functions with docstrings over ``core.api``."""
 
+from collections.abc import Callable
 from typing import Any
 
+import anyio
 import gradio as gr
 
 from core import api
@@ -15,7 +17,12 @@ class PublicApi:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
 
-    def tokenize(self, text: str, control_tokens: bool = False) -> dict[str, Any]:
+    async def _answer(self, question: Callable[..., dict[str, Any]], *values: Any) -> Any:
+        """Wait for the engine without a thread, then answer in one."""
+        await self._lab.wait()
+        return await anyio.to_thread.run_sync(bind(self._lab, question), *values)
+
+    async def tokenize(self, text: str, control_tokens: bool = False) -> dict[str, Any]:
         """Cut a text into the model's tokens.
 
         Parameters:
@@ -25,9 +32,9 @@ class PublicApi:
             {model, tokens: [{id, text, bytes (hex), special}], n_tokens, n_characters,
             n_bytes}. The tokens are the text's own: no start token is added.
         """
-        return bind(self._lab, api.tokenize)(text, control_tokens)
+        return await self._answer(api.tokenize, text, control_tokens)
 
-    def next_token(self, text: str, top_n: int = 20) -> dict[str, Any]:
+    async def next_token(self, text: str, top_n: int = 20) -> dict[str, Any]:
         """The distribution of the token after a text.
 
         Parameters:
@@ -38,9 +45,9 @@ class PublicApi:
             rank}], rest: {n_tokens, prob}, entropy_bits}. Probabilities are softmax over
             the whole vocabulary; logprob is the natural logarithm.
         """
-        return bind(self._lab, api.next_token)(text, top_n)
+        return await self._answer(api.next_token, text, top_n)
 
-    def sample(
+    async def sample(
         self,
         text: str,
         temperature: float = 1.0,
@@ -66,9 +73,9 @@ class PublicApi:
             greedy; stopped is "end" or "length".
         """
         settings = (temperature, top_k, top_p, min_p, seed, max_new_tokens)
-        return bind(self._lab, api.sample)(text, *settings)
+        return await self._answer(api.sample, text, *settings)
 
-    def surprisal(self, text: str, top_n: int = 5) -> dict[str, Any]:
+    async def surprisal(self, text: str, top_n: int = 5) -> dict[str, Any]:
         """How surprising each token of a text is.
 
         Parameters:
@@ -80,9 +87,9 @@ class PublicApi:
             n_scored}: one row for every id the model saw, a start token included; null
             where nothing was predicted.
         """
-        return bind(self._lab, api.surprisal)(text, top_n)
+        return await self._answer(api.surprisal, text, top_n)
 
-    def chat_document(
+    async def chat_document(
         self, messages: str, tools: str = "", add_generation_prompt: bool = True
     ) -> dict[str, Any]:
         """Write chat messages as the one document the model sees.
@@ -95,7 +102,7 @@ class PublicApi:
             {model, text, tokens: [{id, text, special, role}]}. role is the word the
             template writes, null before the first turn.
         """
-        return bind(self._lab, api.chat_document)(messages, tools, add_generation_prompt)
+        return await self._answer(api.chat_document, messages, tools, add_generation_prompt)
 
 
 def register_api(lab: Lab) -> None:

@@ -7,21 +7,27 @@ write text with ``textContent`` only.
 
 import html
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 HERE = Path(__file__).parent
-SHARED_SCRIPT = (HERE / "shared.js").read_text(encoding="utf-8")
+
+
+@cache
+def _script(name: str) -> str:
+    """A component's script after the shared one; Gradio builds a component at every update."""
+    return "".join((HERE / part).read_text(encoding="utf-8") for part in ("shared.js", name))
 
 
 class ScriptedComponent(gr.HTML):
     """A component drawn by ``<script>.js`` from its props; ``value`` is what the user picked.
 
     Events are the names in ``PICK_EVENTS``. Update it from a handler with
-    ``gr.update(prop=…, value=…)``, always with all of its props: Gradio replaces them
-    together while the component's tab is not open. What never changes goes in ``config``.
+    ``gr.update(prop=…, value=…)`` with all props that ever change: as long as its tab has
+    not been opened, Gradio replaces them together. What never changes goes in ``config``.
     """
 
     SCRIPT = ""
@@ -31,7 +37,7 @@ class ScriptedComponent(gr.HTML):
         super().__init__(
             value=value,
             html_template=_template(config),
-            js_on_load=SHARED_SCRIPT + (HERE / self.SCRIPT).read_text(encoding="utf-8"),
+            js_on_load=_script(self.SCRIPT),
             apply_default_css=False,
             **props,
         )
@@ -156,3 +162,27 @@ class StatusBar(ScriptedComponent):
         props = {"model": model, "details": details or [], "note": note}
         state = {"busy": busy, "fraction": fraction, "failed": failed}
         super().__init__(value, {}, **props, **state, **layout)
+
+
+class Slider(gr.Slider):
+    """A slider that passes on whatever comes in: ``core.limits`` has the better sentences."""
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as it is."""
+        return payload
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front-end part that draws it."""
+        return "slider"
+
+
+class Number(gr.Number):
+    """A number field that passes on whatever comes in, like ``Slider``."""
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as it is."""
+        return payload
+
+    def get_block_name(self) -> str:
+        """Gradio's name of the front-end part that draws it."""
+        return "number"

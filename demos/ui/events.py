@@ -55,7 +55,7 @@ class Page:
 
     lab: Lab
     bar: gr.HTML
-    first_views: list[tuple[Callable[..., Any], Any, Any]] = field(default_factory=list)
+    first_views: list[Callable[[Callable[..., Any]], Any]] = field(default_factory=list)
 
     def connect(
         self,
@@ -88,7 +88,14 @@ class Page:
         )
 
     def first_view(
-        self, handler: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]
+        self,
+        handler: Callable[..., Any],
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        *,
+        uses_model: bool = True,
     ) -> None:
         """Call ``handler`` as soon as the engine is there, so that the page opens alive."""
-        self.first_views.append((handler, list(inputs), list(outputs)))
+        self.first_views.append(
+            lambda trigger: self.connect(trigger, handler, inputs, outputs, uses_model=uses_model)
+        )

@@ -4,6 +4,7 @@ Knows nothing of layout: only whether there is an engine, and what is going on u
 there is one.
 """
 
+import asyncio
 import logging
 import threading
 import time
@@ -14,6 +15,7 @@ from core.errors import LabError
 from core.progress import Progress
 
 log = logging.getLogger("token_lab")
+WAIT_SECONDS = 0.2
 TERMINAL_SECONDS = 5.0  # at most one line of the same stage in this time
 
 
@@ -39,11 +41,22 @@ class Lab:
         return self._engine is not None
 
     def engine(self) -> Engine:
-        """The engine, waiting for it when needed; raises LabError when there can be none."""
-        self._done.wait()
-        if self._engine is None:
-            raise LabError(self.failure)
-        return self._engine
+        """The engine; raises LabError when it is not there yet or can't be had.
+
+        Never waits: the threads of a server are few, and a class that waits takes them all.
+        """
+        if self._engine is not None:
+            return self._engine
+        raise LabError(
+            self.failure
+            or f"The model is not ready yet. {self.progress.sentence} "
+            "What you typed is kept; try again in a moment."
+        )
+
+    async def wait(self) -> None:
+        """Return once the engine is there or can't be had, without holding a thread."""
+        while not self._done.is_set():
+            await asyncio.sleep(WAIT_SECONDS)
 
     def _open(self) -> None:
         try:

@@ -3,9 +3,8 @@
 Every page, the tabs and a demo alone, is made and launched here, so all look alike.
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -21,8 +20,9 @@ from demos.ui.component import StatusBar
 from demos.ui.events import Page
 from demos.ui.lab import Lab
 
-POLL_SECONDS = 0.3
-QUEUE_SIZE = 256
+POLL_SECONDS = 0.5
+QUEUE_SIZE = 4096  # waiting events of all visitors together
+MOST_SESSIONS = 1000  # half a megabyte each and more; the longest unused go first
 
 
 def start_lab() -> Lab:
@@ -77,6 +77,7 @@ def launch(app: gr.Blocks, **overrides: Any) -> Any:
             "head": theme.HEAD,
             "footer_links": ["api", "settings"],
             "show_error": True,
+            "state_session_capacity": MOST_SESSIONS,
             "ssr_mode": False,
             **overrides,
         }
@@ -89,24 +90,32 @@ def run(demo: Demo) -> None:
 
 
 def _come_alive(app: gr.Blocks, page: Page) -> None:
-    """Follow start-up in the header, then show every demo's first view."""
+    """Follow start-up in the header, then show every demo's first view.
 
-    async def follow() -> AsyncIterator[dict[str, Any]]:
-        while not (page.lab.ready or page.lab.failure):
-            progress = page.lab.progress
-            yield gr.update(busy=progress.sentence, fraction=fraction_of(progress))
-            await asyncio.sleep(POLL_SECONDS)
-        if page.lab.failure:
-            yield gr.update(busy=page.lab.failure, fraction=None, failed=True)
-            raise gr.Error(page.lab.failure, duration=None, print_exception=False)
-        yield gr.update(busy="", **describe(page.lab.engine().info))
+    A timer asks, briefly, again and again: a stream would hold one of the server's few
+    places for as long as the model takes to load.
+    """
+    ready = gr.State(False)
+    clock = gr.Timer(POLL_SECONDS)
 
-    ready = app.load(
-        follow, outputs=page.bar, concurrency_limit=None, show_progress="hidden",
-        api_visibility="private",
-    )  # fmt: skip
-    for handler, inputs, outputs in page.first_views:
-        page.connect(ready.success, handler, inputs, outputs)
+    def follow() -> tuple[Any, Any, bool]:
+        lab = page.lab
+        if lab.ready:
+            return gr.update(busy="", **describe(lab.engine().info)), gr.Timer(active=False), True
+        if lab.failure:
+            failed = gr.update(busy=lab.failure, fraction=None, failed=True)
+            return failed, gr.Timer(active=False), False
+        progress = lab.progress
+        busy = gr.update(busy=progress.sentence, fraction=fraction_of(progress))
+        return busy, gr.skip(), False
+
+    for trigger in (app.load, clock.tick):
+        trigger(
+            follow, outputs=[page.bar, clock, ready], queue=False, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
+    for connect in page.first_views:
+        connect(ready.change)
 
 
 def describe(info: ModelInfo) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from core import limits, palette
+from core import palette
 
 MAX_LABEL = 34
 
@@ -26,7 +26,6 @@ def text_box(value: str, label: str, lines: int, **layout: Any) -> gr.Textbox:
         label=label,
         lines=lines,
         max_lines=max(4, 4 * lines),
-        max_length=limits.MAX_CHARACTERS,
         elem_classes="lab-input",
         **layout,
     )

@@ -1,6 +1,7 @@
 """What the demos share between engine and components: strips, candidate lists, positions.
 
-Functions from plain values to plain JSON for the components. Knows nothing of events.
+Functions from plain values to plain JSON for the components. Knows nothing of how
+events are connected.
 """
 
 import math
@@ -13,10 +14,17 @@ import gradio as gr
 from core import api, display
 from core.document import Document, fingerprint
 from core.engines import Engine
-from core.errors import InputError, NoPrediction
+from core.errors import InputError
 from core.palette import heat_level
 from core.sampling import SampledDistribution
-from core.tokens import Distribution, Ids, ScoredText, Vocabulary, partial_characters
+from core.tokens import (
+    Candidate,
+    Distribution,
+    Ids,
+    ScoredText,
+    Vocabulary,
+    partial_characters,
+)
 from demos.ui.glossary import fact
 
 Json = dict[str, Any]
@@ -40,47 +48,33 @@ def chips(vocabulary: Vocabulary, ids: Ids, extras: Sequence[Json] | None = None
 
 
 def document_chips(vocabulary: Vocabulary, document: Document) -> list[Json]:
-    """The document's chips, chosen tokens marked with their numbers, and a "?" at its end."""
-    chosen = [
-        {"mark": "chosen", "facts": display.probability_facts(c.logprob, c.rank)}
-        for c in document.chosen
-    ]
-    return [
-        *chips(vocabulary, document.ids, [{}] * len(document.given) + chosen),
-        NEXT_CHIP,
-    ]
+    """The document's chips, picked tokens marked with their numbers, and a "?" at its end."""
+    extras = [pick_extra(document.picks.get(i)) for i in range(len(document))]
+    return [*chips(vocabulary, document.ids, extras), NEXT_CHIP]
 
 
-def scored_chips(
-    vocabulary: Vocabulary, scored: ScoredText, n_done: int | None = None
-) -> list[Json]:
+def pick_extra(pick: Candidate | None) -> Json:
+    """What a chip shows of a token that was picked; nothing for one that was given."""
+    return {"mark": "chosen", "facts": display.probability_facts(pick)} if pick else {}
+
+
+def scored_chips(vocabulary: Vocabulary, scored: ScoredText) -> list[Json]:
     """Chips coloured by surprisal in bits."""
     extras: list[Json] = []
-    for bits, logprob, rank in zip(
-        scored.surprisals_bits, scored.logprobs, scored.ranks, strict=True
-    ):
-        if bits != bits:
-            extras.append({"mark": "unscored", "facts": [["surprisal", display.NO_PREDICTION]]})
-        else:
-            facts = display.probability_facts(float(logprob), int(rank))
+    for i, bits in enumerate(scored.surprisals_bits):
+        if scored.predicted[i]:
+            facts = display.probability_facts(scored.candidate(i))
             extras.append({"heat": heat_level(float(bits)), "facts": facts})
+        else:
+            extras.append({"mark": "unscored", "facts": [["surprisal", display.NO_PREDICTION]]})
     return chips(vocabulary, scored.ids, extras)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One listed token: its id and what the model gives it (natural log)."""
-
-    id: int
-    logprob: float
-    rank: int | None
 
 
 @dataclass(frozen=True)
 class Listing:
     """The tokens a candidate list shows at one position, and the mass of all others."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Candidate, ...]
     rest_prob: float
     n_rest: int
     chosen: int | None = None
@@ -92,28 +86,23 @@ class Listing:
         """The ``n`` most likely tokens, and the chosen one after them if it is not among them."""
         ids = [int(i) for i in distribution.top(n)]
         ids += [chosen] if chosen is not None and chosen not in ids else []
-        return cls(
-            tuple(Entry(i, distribution.logprob_of(i), distribution.rank_of(i)) for i in ids),
-            display.rest_mass(distribution, ids),
-            distribution.vocab_size - len(ids),
-            chosen,
-        )
+        entries = tuple(distribution.candidate(i) for i in ids)
+        rest = distribution.mass_outside(ids)
+        return cls(entries, rest, distribution.vocab_size - len(ids), chosen)
 
     @classmethod
     def of_scored(cls, scored: ScoredText, i: int, vocab_size: int) -> "Listing":
         """What was predicted where token ``i`` of a scored text stands."""
-        chosen = Entry(scored.ids[i], float(scored.logprobs[i]), int(scored.ranks[i]) or None)
+        chosen, rest = scored.candidate(i), float(scored.rest_mass[i])
+        top = zip(scored.top_ids[i], scored.top_logprobs[i], strict=True)
         entries = [
-            Entry(int(token_id), float(logprob), rank)
-            for rank, (token_id, logprob) in enumerate(
-                zip(scored.top_ids[i], scored.top_logprobs[i], strict=True), start=1
-            )
+            Candidate(int(token_id), float(logprob), rank)
+            for rank, (token_id, logprob) in enumerate(top, start=1)
         ]
         if chosen.id not in [entry.id for entry in entries]:
             entries.append(chosen)
-        listed = sum(math.exp(entry.logprob) for entry in entries)
-        rest = vocab_size - len(entries)
-        return cls(tuple(entries), max(0.0, 1.0 - listed), rest, chosen.id)
+            rest = max(0.0, rest - math.exp(chosen.logprob))
+        return cls(tuple(entries), rest, vocab_size - len(entries), chosen.id)
 
     def props(
         self,
@@ -123,17 +112,16 @@ class Listing:
         sampled: SampledDistribution | None = None,
     ) -> Json:
         """The candidate list's props; with ``sampled``, the sampler's probabilities beside."""
-        rows = [self._row(vocabulary, entry, n, sampled) for n, entry in enumerate(self.entries)]
+        rows = [self._row(vocabulary, n, sampled) for n in range(len(self.entries))]
         rest = display.rest_row(self.rest_prob, self.n_rest)
         if sampled is not None:
-            left = max(0.0, 1.0 - sum(row["sampler_prob"] for row in rows))
-            rest |= {"sampler_prob": left, "sampler_label": display.format_prob(left)}
+            left = sampled.mass_outside([entry.id for entry in self.entries])
+            rest |= _sampler_columns(left, rest["facts"])
         return {"title": title, "rows": rows, "rest": rest, "at": fingerprint(context)}
 
-    def _row(
-        self, vocabulary: Vocabulary, entry: Entry, n: int, sampled: SampledDistribution | None
-    ) -> Json:
-        row = display.candidate(vocabulary.token(entry.id), entry.logprob, entry.rank)
+    def _row(self, vocabulary: Vocabulary, n: int, sampled: SampledDistribution | None) -> Json:
+        entry = self.entries[n]
+        row = display.candidate_row(vocabulary.token(entry.id), entry)
         row["apart"] = n > 0 and n == len(self.entries) - 1 and entry.rank != n + 1
         if sampled is not None:
             row |= _sampler_columns(sampled.prob_of(entry.id), row["facts"])
@@ -224,11 +212,4 @@ def start_ids(engine: Engine, text: str) -> tuple[int, ...]:
     ids = api.context_ids(engine, text)
     if text.isspace():
         gr.Info("This text is only white space. It is made of tokens like any other.")
-    return ids
-
-
-def require_tokens(ids: Ids) -> Ids:
-    """The ids, when something stands there to predict from; raises NoPrediction."""
-    if not ids:
-        raise NoPrediction("There is nothing to predict from yet. Type at least one character.")
     return ids
