@@ -127,7 +127,7 @@ def _logits(info: ModelInfo, ids: Ids) -> str:
     return f"""import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-folder = {info.folder!r}
+folder = {info.folder!r}  # where {info.name} is, on the machine that runs Token Lab
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.{info.dtype})
 ids = {list(ids)!r}

@@ -12,12 +12,10 @@ from core import catalogue
 from core.catalogue import GGUF, ModelSpec
 from core.config import Settings
 from core.errors import ConfigError, WeightsError
-from core.progress import Progress, Report
+from core.progress import Report
 from core.sources import converted, hub
 from core.sources.hub import HubError, HubUnreachable
 from core.sources.model_folder import missing_from
-
-__all__ = ["LocalModel", "Progress", "Report", "obtain"]
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 FROM_HUB = "Hugging Face Hub"

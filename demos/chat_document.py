@@ -5,7 +5,7 @@ until it writes its own end-of-turn. Everything is one list of ids: a template w
 each turn once, and nothing that stands is ever written again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import gradio as gr
 import numpy as np
 
 from core import api, charts, chat, limits
+from core.conversation import Conversation, as_json, with_open_turn, with_turn_ended
 from core.document import Document, History
 from core.engines import Engine
 from core.errors import InputError, NoChatTemplate
@@ -42,23 +43,10 @@ TONES = {"system": "system", "user": "user", "assistant": "assistant", "model": 
 
 @dataclass(frozen=True)
 class Chat:
-    """One state of the chat: the document, its turn marker, and the messages it was made of.
+    """One state of the page: the conversation, and the position of the token on show."""
 
-    ``n_templated`` leading ids are as the template wrote them at first. ``position`` is
-    the token on show. An empty document means that nothing was sent yet.
-    """
-
-    document: Document = field(default_factory=Document)
-    turn_start: int | None = None
-    messages: tuple[tuple[str, str], ...] = ()
-    first_messages: tuple[tuple[str, str], ...] = ()
-    n_templated: int = 0
+    talk: Conversation = field(default_factory=Conversation)
     position: int = 0
-
-    @property
-    def rendered(self) -> ChatDocument:
-        """The document with its turn marker."""
-        return ChatDocument(self.document.ids, self.turn_start)
 
 
 Past = History[Chat]
@@ -67,37 +55,20 @@ View = tuple[Past, Any, Any, Any, Any, str]
 
 def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, Any]:
     """(strip, note) as they would stand with the message typed so far, its turn still open."""
-    state, note = past.now, _note(engine, past.now, system)
-    if not user:
-        return _strip(engine, state.rendered, state.document, None), note
-    _check_message(system, user)
-    if state.document.ids:
-        addition = _next_turn(engine, state, user, False)
-        ids = chat.add_turn(state.document.ids, addition, engine.vocabulary)
-        written = ChatDocument(ids, state.turn_start)
-    else:
-        written = engine.render_chat(_first(system, user), add_generation_prompt=False)
-    opened = chat.without_closing(written, engine.vocabulary)
-    return _strip(engine, opened, state.document, None), note
+    talk = past.now.talk
+    shown = talk.rendered
+    if user:
+        _check_message(system, user)
+        shown = with_open_turn(engine, talk, system, user)
+    return _strip(engine, shown, talk.document, None), _note(engine, talk, system)
 
 
 def end_turn(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, ...]:
     """Write the user's turn with the template and open the model's; empties the message box."""
     _check_message(system, user)
-    state = past.now
-    if state.document.ids:
-        addition = _next_turn(engine, state, user, True)
-        written = chat.add_turn(state.document.ids, addition, engine.vocabulary)
-        document = state.document.give(written[len(state.document) :])
-        reply = ("assistant", _reply_text(engine, state))
-        state = replace(state, document=document, messages=(*state.messages, reply, ("user", user)))
-    else:
-        given = tuple((m["role"], m["content"]) for m in _first(system, user))
-        rendered = engine.render_chat(_as_json(given), add_generation_prompt=True)
-        document = Document(rendered.ids)
-        state = Chat(document, rendered.turn_start, given, given, len(document))
-    past = past.then(state)
-    return (*show(engine, past, len(document)), "", _note(engine, state, system))
+    talk = with_turn_ended(engine, past.now.talk, system, user)
+    shown = look_at_end(engine, past.then(Chat(talk)))
+    return (*shown, "", _note(engine, talk, system))
 
 
 def _check_message(system: str, user: str) -> None:
@@ -106,48 +77,22 @@ def _check_message(system: str, user: str) -> None:
         raise InputError("The message is only white space. Type some words.")
 
 
-def _first(system: str, user: str) -> list[dict[str, str]]:
-    given = [("system", system)] if system.strip() else []
-    return _as_json([*given, ("user", user)])
-
-
-def _as_json(messages: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"role": role, "content": content} for role, content in messages]
-
-
-def _next_turn(engine: Engine, state: Chat, user: str, prompt: bool) -> tuple[int, ...]:
-    """What the template writes from the end of the reply to (past) the user's new turn.
-
-    The reply's own words do not matter here: a placeholder stands for them.
-    """
-    so_far = _as_json([*state.messages, ("assistant", "…"), ("user", user)])
-    rendered = engine.render_chat(so_far, add_generation_prompt=prompt)
-    return chat.next_turn_ids(rendered, engine.vocabulary, n_turns_after=2 if prompt else 1)
-
-
-def _reply_text(engine: Engine, state: Chat) -> str:
-    """The words of the model's last turn, without control tokens."""
-    last = chat.turns(state.rendered, engine.vocabulary)[-1]
-    picked = [pick.id for at, pick in state.document.picked() if at >= last.start]
-    return engine.decode([i for i in picked if i not in engine.vocabulary.specials])
-
-
 def show(engine: Engine, past: Past, position: int) -> View:
     """Everything the page shows of the chat at a position (the document's length: the next)."""
-    past = replace(past, now=replace(past.now, position=position))
-    state, ids = past.now, past.now.document.ids
-    strip = _strip(engine, state.rendered, state.document, position)
+    talk = past.now.talk
+    past, ids = replace(past, now=Chat(talk, position)), talk.document.ids
+    strip = _strip(engine, talk.rendered, talk.document, position)
     if not ids:
         blank = gr.update(**views.no_candidates("End your turn: then the model predicts."))
         return past, strip, blank, gr.update(facts=[]), None, ""
     listing = views.position_view(engine, ids, position, N_LISTED)
-    code = chat_code(engine.info, _as_json(state.first_messages), ids, state.n_templated)
-    facts = _document_facts(engine, state)
+    code = chat_code(engine.info, as_json(talk.first_messages), ids, talk.n_templated)
+    facts = _document_facts(engine, talk)
     if position == 0:
         return past, strip, gr.update(**listing), gr.update(facts=facts), None, code
     distribution = engine.next(ids[:position])
     facts += views.distribution_facts(distribution, listing["rest"])
-    chart = _reply_chart(engine, state.document) or charts.share_by_rank(distribution)
+    chart = _reply_chart(engine, talk.document) or charts.share_by_rank(distribution)
     return past, strip, gr.update(**listing), gr.update(facts=facts), chart, code
 
 
@@ -178,11 +123,11 @@ def _strip(engine: Engine, rendered: ChatDocument, document: Document, position:
     return gr.update(tokens=[*tokens, views.NEXT_CHIP], value=span)
 
 
-def _document_facts(engine: Engine, state: Chat) -> list[dict[str, str]]:
-    turns = [t for t in chat.turns(state.rendered, engine.vocabulary) if t.role]
-    n_special = sum(i in engine.vocabulary.specials for i in state.document.ids)
+def _document_facts(engine: Engine, talk: Conversation) -> list[dict[str, str]]:
+    turns = [t for t in chat.turns(talk.rendered, engine.vocabulary) if t.role]
+    n_special = sum(i in engine.vocabulary.specials for i in talk.document.ids)
     return [
-        fact("tokens", f"{len(state.document):,}"),
+        fact("tokens", f"{len(talk.document):,}"),
         fact("special tokens", f"{n_special:,}"),
         fact("turns", f"{len(turns):,}"),
     ]
@@ -190,31 +135,29 @@ def _document_facts(engine: Engine, state: Chat) -> list[dict[str, str]]:
 
 def look(engine: Engine, past: Past, span: Any) -> View:
     """The distribution at the token that was clicked."""
-    return show(engine, past, views.picked_position(span, len(past.now.document)))
+    return show(engine, past, views.picked_position(span, len(past.now.talk.document)))
 
 
 def look_at_end(engine: Engine, past: Past) -> View:
     """The distribution of the next token, as after a stop."""
-    return show(engine, past, len(past.now.document))
+    return show(engine, past, len(past.now.talk.document))
 
 
 def choose(engine: Engine, past: Past, pick: Any) -> View:
     """Write the clicked candidate at the token on show, and go on from there."""
-    state = past.now
-    ids, position = state.document.ids, state.position
-    token_id = views.picked_candidate(pick, ids[:position], engine.info.vocab_size)
+    talk, position = past.now.talk, past.now.position
+    context = talk.document.ids[:position]
+    token_id = views.picked_candidate(pick, context, engine.info.vocab_size)
     if token_id is None:
         return show(engine, past, position)
-    document = state.document.pick(engine.next(ids[:position]).candidate(token_id), position)
-    n_templated = min(state.n_templated, position)
-    past = past.then(replace(state, document=document, n_templated=n_templated))
-    return look_at_end(engine, past)
+    talk = talk.pick(engine.next(context).candidate(token_id), position)
+    return look_at_end(engine, past.then(Chat(talk)))
 
 
 def undo(engine: Engine, past: Past, user: str) -> tuple[Any, ...]:
     """One step back; a message that was sent returns to its box."""
     before = past.undo()
-    sent = past.now.messages[len(before.now.messages) :]
+    sent = past.now.talk.messages[len(before.now.talk.messages) :]
     return (*look_at_end(engine, before), sent[-1][1] if sent and not user else gr.skip())
 
 
@@ -222,39 +165,39 @@ def reply(
     engine: Engine, past: Past, how: str, temperature: Any, seed: Any, n_tokens: Any
 ) -> Iterator[View]:
     """Go on with the document, streamed, until the model ends its turn or ``n_tokens``."""
-    state = _require_open(engine, past.now)
+    talk = _require_open(engine, past.now.talk)
     given = 0.0 if how == GREEDY else limits.check_number(temperature, "Temperature")
     n = limits.check_whole_number(n_tokens, "The number of tokens", 1, MAX_REPLY)
     rng, info = np.random.default_rng(api.checked_seed(seed)), engine.info
-    ids, length = state.document.ids, info.context_length
+    ids, length = talk.document.ids, info.context_length
     writing = gr.update(**views.no_candidates("The model is writing…"))
     for step in generate(engine.next, ids, Sampler(given), rng, n, info.stop_ids, length):
-        document = state.document.pick(step.token)
-        state = replace(state, document=document, position=len(document))
-        strip = _strip(engine, state.rendered, document, None)
-        yield past.then(state), strip, writing, gr.skip(), gr.skip(), gr.skip()
-    yield show(engine, past.then(state), len(state.document) - 1)
+        talk = talk.pick(step.token)
+        now = past.then(Chat(talk, len(talk.document)))
+        strip = _strip(engine, talk.rendered, talk.document, None)
+        yield now, strip, writing, gr.skip(), gr.skip(), gr.skip()
+    yield show(engine, past.then(Chat(talk)), len(talk.document) - 1)
 
 
-def _require_open(engine: Engine, state: Chat) -> Chat:
-    if not state.document.ids:
+def _require_open(engine: Engine, talk: Conversation) -> Conversation:
+    if not talk.document.ids:
         raise InputError("There is no document yet. Write a message and press “End turn” first.")
-    if state.document.ids[-1] in engine.info.stop_ids:
+    if talk.document.ids[-1] in engine.info.stop_ids:
         raise InputError(
             "The model has ended its turn. Write the next message and press “End turn”, or undo."
         )
-    return state
+    return talk
 
 
 def new_chat(engine: Engine, past: Past) -> View:
     """An empty document, as a step that can be undone."""
-    return show(engine, past.then(Chat()) if past.now.document.ids else past, 0)
+    return show(engine, past.then(Chat()) if past.now.talk.document.ids else past, 0)
 
 
 def first_view(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, ...]:
     """The page opens on a prepared turn, unless somebody has begun to type."""
     try:
-        if past.now.document.ids or user != EXAMPLES[0]:
+        if past.now.talk.document.ids or user != EXAMPLES[0]:
             strip, note = preview(engine, past, system, user)
             return past, strip, *[gr.skip()] * 5, note
         return end_turn(engine, past, system, user)
@@ -262,16 +205,14 @@ def first_view(engine: Engine, past: Past, system: str, user: str) -> tuple[Any,
         return past, *[gr.skip()] * 6, gr.update(value=str(error), visible=True)
 
 
-def _note(engine: Engine, state: Chat, system: str) -> Any:
+def _note(engine: Engine, talk: Conversation, system: str) -> Any:
     """What is to be known about the template, as a line of its own; hidden when nothing is."""
     notes = [engine.info.chat_note] if engine.info.chat_note else []
-    if state.document.ids:
-        given = [role for role, _ in state.messages]
-        notes += chat.template_notes(state.rendered, engine.vocabulary, given)
-        if dict(state.first_messages).get("system", "") != system:
-            notes.append(
-                "The system prompt was written at the start: press “New chat” to change it."
-            )
+    if talk.document.ids:
+        given = [role for role, _ in talk.messages]
+        notes += chat.template_notes(talk.rendered, engine.vocabulary, given)
+        if talk.system != system:
+            notes.append("The system prompt stands at the start: “New chat” lets you change it.")
     return gr.update(value=" ".join(notes), visible=bool(notes))
 
 

@@ -56,12 +56,20 @@ function drawRest(rest, scale) {
   return line;
 }
 
+function headCell(name, className) {
+  const cell = make("span", className, name);
+  cell.addEventListener("pointerenter", () => showTip(cell, [[name, config.heads[name]]]));
+  cell.addEventListener("pointerleave", hideTip);
+  return cell;
+}
+
 function drawHead(sampled) {
   const line = make("div", "lab-row lab-row-head");
   line.setAttribute("aria-hidden", "true");
-  line.append(make("span", "lab-rank", "rank"), make("span", "lab-name", "token"), make("span", "lab-bars"));
-  line.append(make("span", "lab-number" + (sampled ? " lab-key lab-key-model" : ""), sampled ? "model" : "probability"));
-  line.append(make("span", "lab-number lab-second" + (sampled ? " lab-key lab-key-sampler" : ""), sampled ? "sampler" : "surprisal"));
+  const [first, second] = sampled ? ["model", "sampler"] : ["probability", "surprisal"];
+  line.append(headCell("rank", "lab-rank"), headCell("token", "lab-name"), make("span", "lab-bars"));
+  line.append(headCell(first, "lab-number" + (sampled ? " lab-key lab-key-model" : "")));
+  line.append(headCell(second, "lab-number lab-second" + (sampled ? " lab-key lab-key-sampler" : "")));
   return line;
 }
 

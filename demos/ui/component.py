@@ -13,6 +13,8 @@ from typing import Any
 
 import gradio as gr
 
+from demos.ui.glossary import GLOSSARY
+
 HERE = Path(__file__).parent
 
 
@@ -97,6 +99,9 @@ class TokenStrip(ScriptedComponent):
         super().__init__(value, config, tokens=tokens or [], heading=heading, **layout)
 
 
+COLUMNS = ("rank", "token", "probability", "surprisal", "model", "sampler")
+
+
 class CandidateList(ScriptedComponent):
     """The most likely tokens with bars; click one to choose it.
 
@@ -120,7 +125,9 @@ class CandidateList(ScriptedComponent):
         **layout: Any,
     ) -> None:
         props = {"rows": rows or [], "rest": rest, "title": title, "at": at}
-        super().__init__(value, {"choosable": choosable}, **props, **layout)
+        heads = {name: GLOSSARY[name] for name in COLUMNS}
+        config = {"choosable": choosable, "heads": heads}
+        super().__init__(value, config, **props, **layout)
 
 
 class Facts(ScriptedComponent):

@@ -3,31 +3,57 @@
 GLOSSARY = {
     "characters": "What you typed, counted as Unicode characters.",
     "UTF-8 bytes": "How many bytes the text takes when stored as UTF-8.",
-    "tokens": "The pieces of the vocabulary that the text is cut into; all a model ever sees.",
+    "token": "A piece of text from the vocabulary; all a model ever sees and all it predicts.",
+    "tokens": "The pieces of the vocabulary that the text is cut into.",
+    "token id": "The number of a token in the vocabulary; a document is a list of these.",
+    "piece": "The bytes a token stands for.",
+    "vocabulary": "All tokens a model knows; it can write nothing else.",
+    "special token": "A control token such as <bos>, which marks structure and spells no text.",
     "special tokens": "Control tokens such as <bos>, which mark structure and spell no text.",
     "characters per token": "How much text one token carries on average.",
-    "entropy": "How unsure the model is: the bits you expect to be surprised by, over the "
-    "whole vocabulary.",
+    "context": "The document so far: everything the prediction is made from.",
+    "next-token distribution": "A probability for every token of the vocabulary to come next.",
+    "logit": "The score a model gives a token before softmax makes probabilities of all scores.",
+    "log-prob": "The natural logarithm of a probability, as models compute it.",
+    "probability": "Softmax over the whole vocabulary at temperature 1, before any truncation.",
+    "model": "The model's own probability, before temperature and truncation.",
+    "sampler": "The probability after temperature and truncation, renormalised.",
+    "surprisal": "−log2 of the probability, in bits: 1 bit for a coin, more for the unexpected.",
+    "entropy": "How unsure the model is: the surprisal to be expected, over the whole vocabulary.",
     "everything else": "The probability of all tokens that are not listed.",
+    "rank": "1 for the most likely token.",
     "position": "Which token of the document is predicted; the first is 0.",
     "total bits": "The sum of −log2 p over the tokens that were predicted.",
+    "cross-entropy": "The average surprisal: bits per token.",
     "bits per token": "Cross-entropy: total bits over the number of predicted tokens.",
     "perplexity": "2 to the bits per token, which is e to the nats per token: as unsure as "
     "between that many equal choices.",
-    "bits per byte": "Total bits over UTF-8 bytes: comparable between different tokenizers.",
+    "bits per byte": "Total bits over the UTF-8 bytes of the predicted tokens: comparable "
+    "between different tokenizers.",
     "tokens scored": "Tokens that were predicted from something before them; the first has "
     "no prediction unless a start token stands before it.",
+    "temperature": "Log-probabilities are divided by it: below 1 sharper, above 1 flatter.",
+    "top-k": "Keeps the k most likely tokens, and what is tied with the last of them.",
+    "top-p": "Nucleus: keeps the smallest set of most likely tokens whose mass reaches p.",
+    "min-p": "Keeps tokens with at least p times the probability of the most likely one.",
+    "greedy": "Always the most likely token; nothing is drawn.",
+    "seed": "Where the random numbers start: the same seed gives the same text.",
     "r": "The uniform random number in [0, 1) that decides which token is drawn.",
     "kept": "How many tokens are left after the sampler's stages.",
     "mass kept": "The share of the model's probability that the tokens left held.",
-    "temperature": "Log-probabilities are divided by it: below 1 sharper, above 1 flatter.",
-    "model's p": "Softmax over the whole vocabulary, before any truncation.",
-    "sampler's p": "The probability after temperature and truncation, renormalised.",
+    "chat template": "The rule by which messages are written as one document.",
+    "turn": "One message in the document, opened and closed by control tokens.",
     "turns": "Messages in the document, each opened by a control token.",
-    "rank": "1 for the most likely token.",
+    "role": "Whose turn it is, a word in the document: system, user, assistant or model.",
+    "generation prompt": "The opening of the model's own turn, after which it goes on.",
 }
 
 
 def fact(name: str, value: str, exact: str = "") -> dict[str, str]:
     """One number for the Facts component, with its definition where there is one."""
     return {"name": name, "value": value, "exact": exact, "definition": GLOSSARY.get(name, "")}
+
+
+def as_markdown() -> str:
+    """The whole glossary as a list."""
+    return "\n".join(f"- **{term}**: {sentence}" for term, sentence in GLOSSARY.items())

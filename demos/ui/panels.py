@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from core import palette
+from demos.ui.glossary import as_markdown
 
 MAX_LABEL = 34
 
@@ -58,9 +59,12 @@ def _short(text: str) -> str:
 
 
 def code_panel() -> gr.Code:
-    """A folded "Show the code" with the lines that reproduce the panel's numbers."""
+    """Folded: "Show the code", the lines that reproduce the numbers, and what the words mean."""
     with gr.Accordion("Show the code", open=False):
-        return gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
+        code = gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
+    with gr.Accordion("The words", open=False):
+        gr.Markdown(as_markdown(), elem_classes="lab-quiet")
+    return code
 
 
 def heat_legend() -> None:

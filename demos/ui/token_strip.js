@@ -25,7 +25,6 @@ function drawChip(token, index) {
   else if (token.tone) chip.dataset.tone = token.tone;
   else if (!token.special && (!token.mark || token.mark === "chosen")) chip.dataset.hue = token.hue;
   fillLabel(chip, token.parts);
-  if (token.note) chip.append(make("span", "lab-chip-note", token.note));
   const facts = (token.facts || []).slice(1).map(([term, value]) => term + " " + value);
   chip.setAttribute("aria-label", ["token " + index + ": " + labelText(token.parts), ...facts].join(", "));
   return chip;
