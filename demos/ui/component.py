@@ -65,7 +65,7 @@ class ScriptedComponent(gr.HTML):
 
 def _template(config: dict[str, Any]) -> str:
     """The constant template: an empty root that carries the component's configuration."""
-    written = html.escape(json.dumps(config))
+    written = html.escape(json.dumps(config, ensure_ascii=False))
     if any(mark in written for mark in ("`", "${", "{{", "\\")):
         raise ValueError(f"a template may hold nothing that is evaluated: {written}")
     return f"<div class='lab-root' data-config=\"{written}\"></div>"
