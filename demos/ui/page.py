@@ -20,7 +20,7 @@ from demos.ui.component import StatusBar
 from demos.ui.events import Page
 from demos.ui.lab import Lab
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 QUEUE_SIZE = 4096  # waiting events of all visitors together
 MOST_SESSIONS = 1000  # half a megabyte each and more; the longest unused go first
 
@@ -110,9 +110,10 @@ def _come_alive(app: gr.Blocks, page: Page) -> None:
         return busy, gr.skip(), False
 
     for trigger in (app.load, clock.tick):
+        # queued, or Gradio would not notice that the state changed
         trigger(
-            follow, outputs=[page.bar, clock, ready], queue=False, show_progress="hidden",
-            api_visibility="private",
+            follow, outputs=[page.bar, clock, ready], concurrency_limit=None,
+            show_progress="hidden", api_visibility="private",
         )  # fmt: skip
     for connect in page.first_views:
         connect(ready.change)
