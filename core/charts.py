@@ -82,7 +82,7 @@ def draw_bar(sampled: SampledDistribution, vocabulary: Vocabulary, r: float | No
             insidetextanchor="middle",
             textangle=0,
             customdata=[
-                f"{_segment_name(sampled, vocabulary, at)}<br>{start:.6f} ≤ r < {stop:.6f}"
+                f"{_segment_name(sampled, vocabulary, at)}<br>{start:.6f} ≤ r &lt; {stop:.6f}"
                 for start, stop, at in shown
             ],
             hovertemplate="%{customdata}<extra></extra>",
@@ -171,13 +171,17 @@ def _mean(bits: np.ndarray) -> float | None:
 
 def _window_name(tokens: Sequence[Token], start: int, width: int, first: int) -> str:
     window = tokens[start : start + width]
-    return f"token {first + start}: " + "".join(_axis_label(token) for token in window)[:60]
+    return f"token {first + start}: " + _plain("".join(map(label, window)), 60)
 
 
 def _axis_label(token: Token) -> str:
-    """A token's label with what Plotly would read as markup made harmless."""
-    text = label(token).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text if len(text) <= 24 else text[:23] + "…"
+    return _plain(label(token), 24)
+
+
+def _plain(text: str, most: int) -> str:
+    """At most so many characters, with what Plotly would read as markup made harmless."""
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _layout(figure: go.Figure, title: str, height: int) -> None:

@@ -18,6 +18,8 @@ from core.tokens import Distribution, Token
 Json = dict[str, Any]
 N_HUES = 8
 INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp", "Co", "Cn"}
+# letters drawn as nothing, and the character that stands for broken bytes
+UNCLEAR = "\u115f\u1160\u2800\u3164\uffa0\ufffd"
 GLYPHS = {" ": ("space", "·"), "\n": ("newline", "↵"), "\t": ("tab", "⇥"), "\r": ("newline", "␍")}
 NO_PREDICTION = "no prediction: nothing stands before it"
 
@@ -39,7 +41,7 @@ def _glyph(character: str, first: bool) -> tuple[str, str]:
     if character in GLYPHS:
         return GLYPHS[character]
     category = unicodedata.category(character)
-    if category in INVISIBLE:
+    if category in INVISIBLE or character in UNCLEAR:
         return "mark", f"U+{ord(character):04X}"
     if first and category.startswith("M"):
         return "text", "◌" + character

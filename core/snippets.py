@@ -103,10 +103,12 @@ print(f"perplexity {{2**bits_per_token:.4f}}")
 
 def chat_code(info: ModelInfo, messages: list[dict[str, str]], ids: Ids) -> str:
     """The document a template makes, and the ids that are on the screen."""
+    lent = "# the model brings no template; this one is Token Lab's\n"
+    lent += f"tokenizer.chat_template = r'''{info.lent_template}'''\n"
     return f"""from transformers import AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained({info.folder!r})
-messages = {messages!r}
+{lent if info.lent_template else ""}messages = {messages!r}
 rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
 print(rendered)
 prompt_ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]

@@ -228,7 +228,7 @@ def _decodes(piece: bytes) -> bool:
 
 def require_context(ids: Ids) -> None:
     """Raise NoPrediction when nothing stands before the position asked for."""
-    if not ids:
+    if len(ids) == 0:  # ids may be an array
         raise NoPrediction(
             "Nothing stands before the first token, so the model predicts nothing there. "
             "Pick a later token, or type some text first."

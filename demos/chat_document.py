@@ -64,10 +64,14 @@ View = tuple[Chat, Any, Any, Any, Any, str]
 
 
 def preview(engine: Engine, state: Chat, system: str, user: str) -> Any:
-    """The strip as it would stand with the message typed so far, its turn still open."""
+    """The strip as it would stand with the message typed so far, its turn still open.
+
+    With no message it is the document as it stands.
+    """
     written = state.document.ids
     if not str(user).strip():
-        return _strip(engine, state.rendered, state.document, None)
+        position = state.position if written else None
+        return _strip(engine, state.rendered, state.document, position)
     _check_message(system, user)
     if written:
         ids = chat.add_turn(written, _next_turn(engine, state, user, False), engine.vocabulary)
@@ -265,7 +269,7 @@ def build(page: Page) -> None:
         system = text_box(SYSTEM, "System prompt (may be empty)", lines=1, scale=3)
         user = text_box(EXAMPLES[0], "Your message", lines=1, scale=4)
         end = gr.Button("End turn", scale=1, min_width=100)
-    prepared = examples(user, EXAMPLES)
+    examples(user, EXAMPLES)
     state = gr.State(Chat())
     strip = TokenStrip(name="The document, token by token", lines=8)
     with gr.Row(equal_height=True):
@@ -284,10 +288,8 @@ def build(page: Page) -> None:
 
     outputs = [state, strip, candidates, facts, chart, code]
     typed = [state, system, user]
-    for written in prepared:
-        page.connect(written.then, preview, typed, [strip], uses_model=False)
-    for box in (system, user):
-        page.connect(box.input, preview, typed, [strip], latest_only=True, uses_model=False)
+    for box in (system, user):  # change, not input: see the Tokenizer
+        page.connect(box.change, preview, typed, [strip], latest_only=True, uses_model=False)
     page.connect(end.click, end_turn, typed, [*outputs, user, note])
     page.connect(user.submit, end_turn, typed, [*outputs, user, note])
     running = page.connect(go.click, reply, [state, *settings], outputs)

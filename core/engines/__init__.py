@@ -24,8 +24,9 @@ class ModelInfo:
     ``context_length`` is the most tokens taken here. ``prefix_ids`` stand before
     every plain text (BOS where the tokenizer adds one). ``stop_ids`` end a generated
     text. ``note`` says why this is not the intended model and what to do;
-    ``chat_note`` what to know about its chat template. ``folder`` opens the same
-    model with plain transformers.
+    ``chat_note`` what to know about its chat template. ``lent_template`` is the one
+    written with where the model brings none. ``folder`` opens the same model with
+    plain transformers.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelInfo:
     stop_ids: frozenset[int] = frozenset()
     note: str = ""
     chat_note: str = ""
+    lent_template: str = ""
     folder: str = ""
 
 

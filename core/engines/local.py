@@ -67,7 +67,7 @@ class LocalEngine:
         self._distributions = BoundedMemory[Distribution](DISTRIBUTION_BYTES)
         self._scored = BoundedMemory[ScoredText](SCORED_BYTES)
         self.vocabulary: Vocabulary = vocabulary_of(tokenizer)
-        self.info = _info(model, tokenizer, found, settings, self._writer.note)
+        self.info = _info(model, tokenizer, found, settings, self._writer)
 
     def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
         """The tokens of a text, without BOS; see Engine."""
@@ -237,7 +237,7 @@ def _top(logits: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _info(
-    model: Any, tokenizer: Any, found: LocalModel, settings: Settings, chat_note: str
+    model: Any, tokenizer: Any, found: LocalModel, settings: Settings, writer: ChatWriter
 ) -> ModelInfo:
     config = model.config.get_text_config()
     prefix = tokenizer("", add_special_tokens=True)["input_ids"]
@@ -252,7 +252,8 @@ def _info(
         prefix_ids=tuple(i for i in prefix if i != tokenizer.eos_token_id),
         stop_ids=_stop_ids(model, tokenizer),
         note=found.note,
-        chat_note=chat_note,
+        chat_note=writer.note,
+        lent_template=writer.lent_template,
         folder=str(found.folder),
     )
 

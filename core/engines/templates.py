@@ -17,11 +17,15 @@ GEMMA_TEMPLATE = Path(__file__).parent.parent / "templates" / "gemma3.jinja"
 
 
 class ChatWriter:
-    """A tokenizer's template, ready to write; ``note`` says what to know about it."""
+    """A tokenizer's template, ready to write; ``note`` says what to know about it.
+
+    ``lent_template`` is the template where the tokenizer has none of its own.
+    """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._template, self.note = _template_of(tokenizer)
+        self.lent_template = self._template or "" if tokenizer.chat_template is None else ""
         self._guard = Guard(tuple(tokenizer.all_special_tokens) + _other_specials(tokenizer))
         self._turn_start = self._find_turn_start()
 

@@ -94,7 +94,7 @@ class ToyEngine:
             top_logprobs[i] = distribution.logprob_by_id[top_ids[i]]
             if report is not None:
                 report(i + 1, n)
-        return ScoredText(tuple(ids), logprobs, ranks, entropies, top_ids, top_logprobs)
+        return ScoredText(tuple(map(int, ids)), logprobs, ranks, entropies, top_ids, top_logprobs)
 
     def render_chat(
         self,
