@@ -54,13 +54,17 @@ View = tuple[Past, Any, Any, Any, Any, str]
 
 
 def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, Any]:
-    """(strip, note) as they would stand with the message typed so far, its turn still open."""
-    talk = past.now.talk
-    shown = talk.rendered
-    if user:
-        _check_message(system, user)
-        shown = with_open_turn(engine, talk, system, user)
-    return _strip(engine, shown, talk.document, None), _note(engine, talk, system)
+    """(strip, note) as they would stand with the message typed so far, its turn still open.
+
+    With no message it is the document as it stands.
+    """
+    talk, note = past.now.talk, _note(engine, past.now.talk, system)
+    if not str(user).strip():
+        position = past.now.position if talk.document.ids else None
+        return _strip(engine, talk.rendered, talk.document, position), note
+    _check_message(system, user)
+    shown = with_open_turn(engine, talk, system, user)
+    return _strip(engine, shown, talk.document, None), note
 
 
 def end_turn(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, ...]:
@@ -238,7 +242,7 @@ def build(page: Page) -> None:
         system = text_box(SYSTEM, "System prompt (may be empty)", lines=1, scale=3)
         user = text_box(EXAMPLES[0], "Your message", lines=1, scale=4)
         end = gr.Button("End turn", scale=1, min_width=100)
-    prepared = examples(user, EXAMPLES)
+    examples(user, EXAMPLES)
     past = gr.State(History(Chat()))
     strip = TokenStrip(name="The document, token by token", lines=8)
     with gr.Row(equal_height=True):
@@ -257,10 +261,8 @@ def build(page: Page) -> None:
 
     outputs = [past, strip, candidates, facts, chart, code]
     typed = [past, system, user]
-    for written in prepared:
-        page.connect(written.then, preview, typed, [strip, note], uses_model=False)
-    for box in (system, user):
-        page.connect(box.input, preview, typed, [strip, note], latest_only=True, uses_model=False)
+    for box in (system, user):  # change, not input: see the Tokenizer
+        page.connect(box.change, preview, typed, [strip, note], latest_only=True, uses_model=False)
     page.connect(end.click, end_turn, typed, [*outputs, user, note])
     page.connect(user.submit, end_turn, typed, [*outputs, user, note])
     running = page.connect(go.click, reply, [past, *settings], outputs)

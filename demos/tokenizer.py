@@ -125,7 +125,7 @@ def build(page: Page) -> None:
     """Text above its strip; the comparison open below."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     text = text_box(EXAMPLES[0], "Text", lines=2)
-    prepared = examples(text, EXAMPLES)
+    examples(text, EXAMPLES)
     strip = TokenStrip(name="The text, token by token", min_height=92)
     with gr.Row():
         counts = Facts(min_height=50, scale=3)
@@ -141,9 +141,8 @@ def build(page: Page) -> None:
     code = code_panel()
 
     outputs = [strip, counts, characters, whole_words, subwords, code]
-    for written in prepared:
-        page.connect(written.then, cut, [text, control], outputs, uses_model=False)
-    page.connect(text.input, cut, [text, control], outputs, latest_only=True, uses_model=False)
+    # change, not input: Gradio's input is sent for keys that print, not for paste or backspace
+    page.connect(text.change, cut, [text, control], outputs, latest_only=True, uses_model=False)
     page.connect(control.input, cut, [text, control], outputs, latest_only=True, uses_model=False)
     page.connect(
         strip.pick, look, [text, control, strip], [counts], latest_only=True, uses_model=False

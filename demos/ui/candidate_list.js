@@ -74,17 +74,18 @@ function drawHead(sampled) {
 }
 
 function draw() {
-  rows = props.rows || [];
+  rows = nested(props.rows) || [];
+  const rest = nested(props.rest);
   focused = -1;
   hideTip();
   heading.textContent = props.title || "";
   list.setAttribute("aria-label", props.title || "Candidates");
   list.classList.toggle("lab-choosable", !!config.choosable);
-  const all = props.rest ? [...rows, props.rest] : rows;
+  const all = rest ? [...rows, rest] : rows;
   const scale = Math.max(1e-12, ...all.flatMap((row) => [row.prob, row.sampler_prob ?? 0]));
   root.classList.toggle("lab-list-sampled", rows.some((row) => row.sampler_prob !== undefined));
   const lines = rows.map((row, i) => drawRow(row, i, scale));
-  if (props.rest) lines.push(drawRest(props.rest, scale));
+  if (rest) lines.push(drawRest(rest, scale));
   head.replaceChildren(...(rows.length ? [drawHead(rows[0].sampler_prob !== undefined)] : []));
   list.replaceChildren(...lines);
 }

@@ -16,6 +16,7 @@ import gradio as gr
 from demos.ui.glossary import GLOSSARY
 
 HERE = Path(__file__).parent
+NESTED_PROPS = {"tokens", "rows", "rest", "facts"}  # read by "nested" in shared.js
 
 
 @cache
@@ -61,6 +62,19 @@ class ScriptedComponent(gr.HTML):
     def get_block_name(self) -> str:
         """Gradio's name of the front-end part that draws it."""
         return "html"
+
+
+def sealed(result: Any) -> Any:
+    """A handler's result with the nested props of its updates as JSON text.
+
+    While a handler streams, Gradio sends differences, and miscounts deletions in lists
+    within lists: tokens would be shown with parts of each other's labels. Text is sent whole.
+    """
+    if isinstance(result, tuple):
+        return tuple(map(sealed, result))
+    if not isinstance(result, dict) or result.get("__type__") != "update":
+        return result
+    return {k: json.dumps(v) if k in NESTED_PROPS else v for k, v in result.items()}
 
 
 def _template(config: dict[str, Any]) -> str:

@@ -7,13 +7,14 @@ raise that is not a LabError stays a bug, logged with its traceback.
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
 from core.errors import LabError
+from demos.ui.component import sealed
 from demos.ui.lab import Lab
 
 MESSAGE_SECONDS = 12
@@ -34,12 +35,13 @@ def bind(lab: Lab, handler: Callable[..., Any]) -> Callable[..., Any]:
     """``handler`` with the lab's engine put in front and its LabErrors as messages."""
 
     def stream(*values: Any) -> Iterator[Any]:
-        with as_messages():
-            yield from handler(lab.engine(), *values)
+        with as_messages(), closing(handler(lab.engine(), *values)) as results:
+            for result in results:
+                yield sealed(result)
 
     def call(*values: Any) -> Any:
         with as_messages():
-            return handler(lab.engine(), *values)
+            return sealed(handler(lab.engine(), *values))
 
     bound = stream if inspect.isgeneratorfunction(handler) else call
     bound.__name__ = handler.__name__

@@ -4,7 +4,7 @@ root.append(row);
 
 function draw() {
   row.replaceChildren();
-  for (const fact of props.facts || []) {
+  for (const fact of nested(props.facts) || []) {
     const cell = make("div", "lab-fact");
     cell.tabIndex = 0;
     cell.append(make("dt", "lab-fact-name", fact.name), make("dd", "lab-fact-value", fact.value));

@@ -3,6 +3,11 @@
 const root = element.querySelector(".lab-root");
 const config = JSON.parse(root.dataset.config);
 
+// Lists in lists come as JSON text: Gradio's differences of a stream miscount deletions in them.
+function nested(value) {
+  return typeof value === "string" ? JSON.parse(value) : value;
+}
+
 function make(tag, className, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;

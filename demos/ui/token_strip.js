@@ -7,6 +7,7 @@ strip.tabIndex = 0;
 strip.dir = "auto";
 root.append(heading, strip);
 
+let tokens = []; // what is shown
 let chips = []; // the chip elements, in order
 let drawn = []; // the JSON each was drawn from, to redraw only what changed
 let anchor = null; // where the selection began
@@ -31,7 +32,7 @@ function drawChip(token, index) {
 }
 
 function draw() {
-  const tokens = props.tokens || [];
+  tokens = nested(props.tokens) || [];
   const wanted = tokens.map((token) => JSON.stringify(token));
   const before = drawn.length;
   let same = 0;
@@ -120,7 +121,7 @@ function move(to, extend) {
   markSelection();
   reveal(chips[head]);
   commit();
-  showTip(chips[head], (props.tokens || [])[head]?.facts);
+  showTip(chips[head], tokens[head]?.facts);
 }
 
 // The chip above or below: the nearest one whose middle lies on another line.
@@ -165,7 +166,7 @@ window.addEventListener("pointercancel", () => (dragging = false));
 
 strip.addEventListener("pointerover", (event) => {
   const at = chipAt(event.target);
-  if (at !== null && !dragging) showTip(chips[at], (props.tokens || [])[at]?.facts);
+  if (at !== null && !dragging) showTip(chips[at], tokens[at]?.facts);
 });
 strip.addEventListener("pointerleave", hideTip);
 strip.addEventListener("blur", hideTip);

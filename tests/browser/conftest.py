@@ -1,0 +1,252 @@
+"""A person at the page: Chromium, the running app, and what must hold on every visit.
+
+After every test: all requests went to the app itself, the console shows no error, no
+script failed, no dialog opened, and no hostile text ran.
+"""
+
+import re
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+import serving
+from playwright.sync_api import Page, expect, sync_playwright
+
+LAPTOP = {"width": 1366, "height": 768}
+PHONE = {"width": 390, "height": 844}
+ALIVE_MS = 60_000
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+expect.set_options(timeout=15_000)
+
+
+@pytest.fixture(scope="session")
+def smollm2_app():
+    """The app with SmolLM2, ready; shared with the tests of the demos."""
+    yield serving.running("smollm2-135m-instruct")
+    serving.stop_all()
+
+
+@pytest.fixture(scope="session")
+def gemma_app():
+    """The app with Gemma 3 270M, ready."""
+    yield serving.running("gemma-3-270m")
+    serving.stop_all()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's Chromium, one for all tests."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=ARGUMENTS
+        )
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """One visit to the app: opens pages and keeps what went wrong on them."""
+
+    def __init__(self, browser, url):
+        self._browser, self.url = browser, url
+        self._contexts, self._pages = [], []
+        self.problems = []
+
+    def __call__(self, path="/", size=LAPTOP, touch=False):
+        """A new page at a path of the app; says nothing of whether it is alive yet."""
+        context = self._browser.new_context(viewport=size, has_touch=touch)
+        context.set_default_timeout(15_000)
+        self._contexts.append(context)
+        context.on("request", lambda request: self._check_origin(request.url))
+        page = context.new_page()
+        page.on("websocket", lambda socket: self._check_origin(socket.url))
+        page.on("console", self._check_message)
+        page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
+        page.on("dialog", self._refuse)
+        self._pages.append(page)
+        page.goto(self.url + path)
+        return page
+
+    def _check_origin(self, url):
+        if not url.startswith(("data:", "blob:")) and urlsplit(url)[:2] != urlsplit(self.url)[:2]:
+            self.problems.append(f"outside request: {url}")
+
+    def _check_message(self, message):
+        if message.type == "error":
+            self.problems.append(f"console: {message.text} {message.location}")
+
+    def _refuse(self, dialog):
+        self.problems.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def close(self):
+        """End the visit; what went wrong is in ``problems``."""
+        for page in self._pages:
+            if page.evaluate("typeof window.pwned") != "undefined":
+                self.problems.append("hostile text ran")
+        for context in self._contexts:
+            context.close()
+
+
+@pytest.fixture
+def visits(chromium):
+    """A function: a visit to any running app, checked at the end of the test."""
+    begun = []
+
+    def begin(server):
+        begun.append(Visit(chromium, server.url))
+        return begun[-1]
+
+    yield begin
+    for visit in begun:
+        visit.close()
+    assert [problem for visit in begun for problem in visit.problems] == []
+
+
+@pytest.fixture
+def visit(visits, smollm2_app):
+    """A visit to the app with SmolLM2."""
+    return visits(smollm2_app)
+
+
+class Demo:
+    """One demo on an open page, in the words of the person who uses it."""
+
+    def __init__(self, page: Page, root):
+        self.page, self.root = page, root
+        self.strip = root.get_by_role("listbox", name=re.compile("token by token|surprisal")).first
+        self.chips = self.strip.get_by_role("option")
+        self.title = root.locator(".lab-list-title")
+        self.rows = root.locator(".lab-list").get_by_role("option")
+
+    def wait_until_alive(self):
+        """Return once the strip shows tokens."""
+        expect(self.chips.first).to_be_visible(timeout=ALIVE_MS)
+        return self
+
+    def button(self, name):
+        """The button with this name."""
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def box(self, name):
+        """The text box with this name."""
+        return self.root.get_by_role("textbox", name=name)
+
+    def slider(self, name):
+        """The slider whose name begins with these words."""
+        return self.root.get_by_role("slider", name=re.compile(f"for {name}"))
+
+    def ids(self):
+        """The token ids of the document, as the chips' names say them."""
+        return ids_in(self.names())
+
+    def names(self):
+        """What a screen reader says of each chip."""
+        return self.chips.evaluate_all("all => all.map((chip) => chip.getAttribute('aria-label'))")
+
+    def text(self):
+        """The document as it stands on the screen."""
+        return "".join(name_text(name) for name in self.names())
+
+    def row_ids(self):
+        """What a screen reader says of each candidate."""
+        return self.rows.evaluate_all("all => all.map((row) => row.getAttribute('aria-label'))")
+
+    def facts(self, having=""):
+        """{name: value} of the first group of numbers that has one of this name."""
+        group = self.root.locator(".lab-facts", has_text=having).first
+        names = group.locator(".lab-fact-name").all_inner_texts()
+        return dict(zip(names, group.locator(".lab-fact-value").all_inner_texts(), strict=True))
+
+    def hover_says(self, locator):
+        """The rows of the hover box of an element, as {term: value}."""
+        locator.hover()
+        tip = self.root.get_by_role("tooltip")
+        expect(tip).to_be_visible()
+        terms = tip.locator(".lab-tip-term").all_inner_texts()
+        return dict(zip(terms, tip.locator(".lab-tip-value").all_inner_texts(), strict=True))
+
+    def drag(self, first, last):
+        """Drag with the mouse from one chip to another."""
+        start, stop = self.chips.nth(first).bounding_box(), self.chips.nth(last).bounding_box()
+        mouse = self.page.mouse
+        mouse.move(*middle(start))
+        mouse.down()
+        mouse.move(*middle(stop), steps=12)
+        mouse.up()
+
+    def expect_quiet(self):
+        """Nothing is pending: no spinner, no "working…", no veil over any part."""
+        self.page.wait_for_function(QUIET)
+
+
+QUIET = """() => [...document.querySelectorAll('[data-testid="status-tracker"]')].every((tracker) =>
+  tracker.classList.contains('hide') || !tracker.checkVisibility() || (
+    getComputedStyle(tracker, '::after').content === 'none' &&
+    !tracker.querySelector('.loader, .progress-text, .progress-level, .eta-bar') &&
+    !tracker.classList.contains('generating')))"""
+
+
+def middle(box):
+    """The point in the middle of a bounding box."""
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def ids_in(names):
+    """The token ids that chip names say."""
+    found = [re.search(r", token id (\d+)", name) for name in names]
+    return [int(match[1]) for match in found if match]
+
+
+def name_text(name):
+    """The text of the token that a chip name is of; "" for the next token's "?"."""
+    match = re.fullmatch(r"token \d+: (.*?), token id .*", name, re.DOTALL)
+    return match[1].replace("line break", "\n") if match else ""
+
+
+@pytest.fixture
+def open_tab():
+    """A function: a demo opened through its tab, alive."""
+
+    def opened(page, title):
+        tab = page.get_by_role("tab", name=title, exact=True)
+        expect(tab.or_(page.locator(".overflow-menu > button")).first).to_be_visible()
+        if tab.is_visible():
+            tab.click()
+        else:  # a phone has room for the first tabs only
+            page.locator(".overflow-menu > button").click()
+            page.locator(".overflow-dropdown").get_by_role("button", name=title).click()
+        return Demo(page, page.get_by_role("tabpanel")).wait_until_alive()
+
+    return opened
+
+
+@pytest.fixture
+def open_page():
+    """A function: a demo on a page of its own, alive."""
+
+    def opened(page):
+        return Demo(page, page.locator(".lab-demo")).wait_until_alive()
+
+    return opened
+
+
+@pytest.fixture
+def said():
+    """A function: wait for a message on the page that holds some words, then put it away."""
+
+    def wait(page, words):
+        message = page.get_by_test_id("toast-text").filter(has_text=words).first
+        expect(message).to_be_visible()
+        page.get_by_test_id("toast-close").first.click()
+        expect(page.get_by_test_id("toast-text")).to_have_count(0)
+
+    return wait

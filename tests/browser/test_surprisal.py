@@ -1,0 +1,148 @@
+"""Surprisal, as a person uses it."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+TEXT = "The quick brown fox jumps over the lazy dog and runs away."
+
+
+@pytest.fixture
+def demo(visit, open_tab):
+    demo = open_tab(visit(), "Surprisal")
+    demo.box("Text").fill(TEXT)
+    demo.button("Measure").click()
+    expect(demo.chips).to_have_count(13)
+    demo.expect_quiet()
+    return demo
+
+
+def bits(demo):
+    """The bits each chip says, None where there is no prediction."""
+    found = [re.search(r"surprisal (\d+\.\d+) bits", name) for name in demo.names()]
+    return [float(match[1]) if match else None for match in found]
+
+
+def expect_selected(demo, n):
+    """Wait for the numbers of a selection of ``n`` tokens, and give them."""
+    expect(demo.root.locator(".lab-facts", has_text="selected").first).to_contain_text(
+        f"{n} token{'s' if n > 1 else ''}"
+    )
+    demo.expect_quiet()
+    return demo.facts("selected")
+
+
+def test_colour_and_number_of_each_token(demo):
+    """Every predicted token has a step of the scale, rising with its bits; the first has none."""
+    heats = demo.chips.evaluate_all("all => all.map((chip) => chip.dataset.heat)")
+    known = list(zip(bits(demo), heats, strict=True))[1:]
+    assert "no prediction" in demo.names()[0]
+    steps = [int(heat) for _, heat in sorted(known)]
+    assert steps == sorted(steps)
+    assert len(set(steps)) > 3
+
+
+def test_dragging_over_five_tokens_adds_their_bits(demo):
+    """A span dragged with the mouse shows the sum of its five tokens' bits."""
+    demo.drag(3, 7)
+    numbers = expect_selected(demo, 5)
+    wanted = sum(bits(demo)[3:8])
+    assert float(numbers["total bits"]) == pytest.approx(wanted, abs=0.0051)
+    assert float(numbers["bits per token"]) == pytest.approx(wanted / 5, abs=0.0051)
+    selected = demo.chips.evaluate_all(
+        "all => all.map((chip) => chip.getAttribute('aria-selected') === 'true')"
+    )
+    assert [i for i, chosen in enumerate(selected) if chosen] == [3, 4, 5, 6, 7]
+
+
+def test_dragging_backwards_is_the_same_span(demo):
+    """A span can be dragged from its end to its beginning."""
+    demo.drag(7, 3)
+    assert float(expect_selected(demo, 5)["total bits"]) == pytest.approx(
+        sum(bits(demo)[3:8]), abs=0.0051
+    )
+
+
+def test_shift_click_extends_the_selection(demo):
+    """A click and a shift-click select all tokens between them."""
+    demo.chips.nth(2).click()
+    expect_selected(demo, 1)
+    demo.chips.nth(5).click(modifiers=["Shift"])
+    wanted = sum(bits(demo)[2:6])
+    assert float(expect_selected(demo, 4)["total bits"]) == pytest.approx(wanted, abs=0.0051)
+
+
+def test_shift_and_arrows_extend_the_selection(demo):
+    """With the strip focused, shift and the arrow keys extend the selection."""
+    demo.chips.nth(4).click()
+    expect_selected(demo, 1)
+    demo.page.keyboard.press("Shift+ArrowRight")
+    demo.page.keyboard.press("Shift+ArrowRight")
+    wanted = sum(bits(demo)[4:7])
+    assert float(expect_selected(demo, 3)["total bits"]) == pytest.approx(wanted, abs=0.0051)
+
+
+def test_a_span_with_the_first_token_counts_the_predicted_ones(demo):
+    """The first token has no bits: a span that holds it averages over the others."""
+    demo.drag(0, 3)
+    numbers = expect_selected(demo, 4)
+    wanted = sum(bits(demo)[1:4])
+    assert float(numbers["total bits"]) == pytest.approx(wanted, abs=0.0051)
+    assert float(numbers["bits per token"]) == pytest.approx(wanted / 3, abs=0.0051)
+
+
+def test_click_shows_what_was_predicted(demo):
+    """Clicking a token lists what was predicted there, with the token itself marked."""
+    demo.chips.nth(6).click()
+    expect(demo.title).to_contain_text("(token 6)")
+    expect(demo.root.locator(".lab-row-chosen")).to_have_count(1)
+    token = demo.chips.nth(6).inner_text()
+    expect(demo.root.locator(".lab-row-chosen .lab-chip")).to_have_text(token)
+    expect(demo.title).to_contain_text(token)
+    demo.chips.nth(0).click()
+    expect(demo.title).to_contain_text("no prediction")
+
+
+def test_the_whole_text(demo):
+    """Total bits, bits per token, perplexity and bits per byte are those of all its tokens."""
+    numbers = demo.facts("perplexity")
+    known = [one for one in bits(demo) if one is not None]
+    assert float(numbers["total bits"]) == pytest.approx(sum(known), abs=0.006)
+    assert int(numbers["tokens scored"]) == len(known)
+    mean = sum(known) / len(known)
+    assert float(numbers["bits per token"]) == pytest.approx(mean, abs=0.0051)
+    assert float(numbers["perplexity"].replace(",", "")) == pytest.approx(2**mean, rel=1e-3)
+    n_bytes = len(TEXT.encode()) - len("The")
+    assert float(numbers["bits per byte"]) == pytest.approx(sum(known) / n_bytes, abs=0.0051)
+
+
+def test_hover_says_the_bits(demo):
+    """Hovering over a token says its probability, bits and rank."""
+    said = demo.hover_says(demo.chips.nth(5))
+    assert float(said["surprisal"].removesuffix(" bits")) == pytest.approx(bits(demo)[5])
+    assert {"probability", "log-prob", "rank", "token id", "bytes"} <= set(said)
+
+
+def test_chart_and_reference_points(demo):
+    """The bits along the text are drawn, and coin, die, 0.95 and 0.01 stand beside."""
+    expect(demo.root.locator(".js-plotly-plot")).to_be_visible()
+    for number in ("1.00", "2.58", "0.07", "6.64"):
+        expect(demo.root).to_contain_text(number)
+
+
+def test_a_click_does_not_scroll_the_page(demo):
+    """Clicking and dragging in the strip leaves the page where it is."""
+    before = demo.page.evaluate("scrollY")
+    demo.chips.nth(8).click()
+    expect(demo.title).to_contain_text("(token 8)")
+    demo.expect_quiet()
+    assert demo.page.evaluate("scrollY") == before
+
+
+def test_an_example_is_measured_at_once(demo):
+    """An example button writes its text and measures it."""
+    demo.root.get_by_role("button", name="To be, or not to be").click()
+    expect(demo.strip).to_contain_text("question")
+    expect(demo.chips.last).to_have_attribute("data-heat", re.compile("[0-7]"))

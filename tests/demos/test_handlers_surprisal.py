@@ -1,0 +1,196 @@
+"""The Surprisal demo's handlers as plain functions."""
+
+import math
+import re
+
+import pytest
+from handling import (
+    BAD_TEXTS,
+    assert_sentence,
+    chip_facts,
+    chip_ids,
+    chosen_rows,
+    exact,
+    facts,
+    last,
+    span,
+)
+
+from core.engines.toy import ToyEngine
+from core.errors import ContextTooLong, InputError
+from core.palette import heat_level
+from demos import surprisal
+
+TEXT = "The cat sat on the mat. A token is a café."
+
+
+def reading(engine, text=TEXT):
+    return last(surprisal.read(engine, text))
+
+
+def bits_of(chip):
+    """The bits on hover of a chip; None where it says that there is no prediction."""
+    said = chip_facts(chip)["surprisal"]
+    return float(said.removesuffix(" bits")) if said.endswith(" bits") else None
+
+
+def test_every_id_the_model_saw_is_a_chip(engine):
+    """The strip holds the prefix and the text's own tokens, in order."""
+    strip = reading(engine)[1]
+    wanted = [*engine.info.prefix_ids, *(t.id for t in engine.tokenize(TEXT))]
+    assert chip_ids(strip) == wanted
+
+
+def test_first_token_has_no_prediction_and_no_colour(engine):
+    """The first token is shown as not predicted, never as 0 bits."""
+    first, *others = reading(engine)[1]["tokens"]
+    assert bits_of(first) is None
+    assert "no prediction" in chip_facts(first)["surprisal"]
+    assert "heat" not in first
+    assert all(bits_of(chip) is not None for chip in others)
+
+
+def test_colours_follow_the_bits(engine):
+    """The step of the scale is that of the bits on hover, and the bits are −log2 of the p."""
+    for chip in reading(engine)[1]["tokens"][1:]:
+        bits = bits_of(chip)
+        assert chip["heat"] == heat_level(bits)
+        assert bits == pytest.approx(-math.log2(float(chip_facts(chip)["probability"])), abs=1e-4)
+
+
+@pytest.mark.parametrize("picked", [(0, 1), (1, 2), (2, 7), (0, 5), (0, None)])
+def test_span_facts_are_the_sum_of_the_shown_bits(engine, picked):
+    """A span's total is the sum of the bits on its chips; the mean is over predicted ones."""
+    state, strip, *_ = reading(engine)
+    start, stop = picked[0], picked[1] or len(state.scored)
+    selected, _ = surprisal.select(engine, state, span(start, stop))
+    bits = [b for chip in strip["tokens"][start:stop] if (b := bits_of(chip)) is not None]
+    counted = facts(selected)
+    assert counted["selected"].split()[0] == str(stop - start)
+    assert float(counted["total bits"]) == pytest.approx(sum(bits), abs=0.0051)
+    total = float(exact(selected)["total bits"].split()[0])
+    assert total == pytest.approx(sum(bits), abs=1e-4)
+    if bits:
+        mean = sum(bits) / len(bits)
+        assert float(counted["bits per token"]) == pytest.approx(mean, abs=0.0051)
+    else:
+        assert counted["bits per token"] == "–"
+
+
+def test_whole_text_numbers_bridge(engine):
+    """2^(bits per token) = e^(nats per token) = perplexity, and bits per byte share the total."""
+    state, strip, whole, *_ = reading(engine)
+    bits = [b for chip in strip["tokens"] if (b := bits_of(chip)) is not None]
+    numbers = facts(whole)
+    assert float(numbers["total bits"].replace(",", "")) == pytest.approx(sum(bits), abs=0.006)
+    bridge = exact(whole)["perplexity"]
+    two, e, perplexity = map(float, re.findall(r"\d+\.\d+", bridge))
+    assert two == pytest.approx(sum(bits) / len(bits), abs=1e-4)
+    assert 2**two == pytest.approx(perplexity, rel=1e-5)
+    assert math.exp(e) == pytest.approx(perplexity, rel=1e-5)
+    n_bytes = sum(
+        len(engine.vocabulary.token(chip["id"]).piece)
+        for chip in strip["tokens"]
+        if bits_of(chip) is not None
+    )
+    assert float(exact(whole)["bits per byte"]) == pytest.approx(sum(bits) / n_bytes, rel=1e-5)
+    assert int(numbers["tokens scored"]) == len(bits) == int(state.scored.predicted.sum())
+
+
+def test_click_shows_what_was_predicted_there(engine):
+    """The list at a token is the engine's distribution before it, with the token itself marked."""
+    state, *_ = reading(engine)
+    ids = state.scored.ids
+    for at in (1, 3, len(ids) - 1):
+        _, listing = surprisal.select(engine, state, span(at))
+        distribution = engine.next(ids[:at])
+        n = surprisal.N_LISTED
+        rows = listing["rows"]
+        shown = [row["prob"] for row in rows[:n]]
+        wanted = [math.exp(distribution.logprob_of(int(i))) for i in distribution.top(n)]
+        assert shown == pytest.approx(wanted, abs=1e-4)
+        assert [row["id"] for row in chosen_rows(listing)] == [ids[at]]
+        total = sum(row["prob"] for row in rows) + listing["rest"]["prob"]
+        assert total == pytest.approx(1, abs=1e-4)
+
+
+def test_no_list_where_nothing_was_predicted(engine):
+    """A click on the first token says that there is no prediction."""
+    state, *_ = reading(engine)
+    _, listing = surprisal.select(engine, state, span(0))
+    assert "no prediction" in listing["title"]
+    assert listing["rows"] == []
+
+
+def test_opens_on_the_most_surprising_token(engine):
+    """The page opens with the most surprising token selected."""
+    strip = reading(engine)[1]
+    bits = [bits_of(chip) or 0 for chip in strip["tokens"]]
+    assert strip["value"]["start"] == bits.index(max(bits))
+
+
+def test_a_single_token_has_nothing_to_sum(smollm2):
+    """A text of one token, with nothing before it, shows no total rather than 0 bits."""
+    assert len(smollm2.tokenize("Hi")) == 1
+    _, _, whole, selected, listing, *_ = reading(smollm2, "Hi")
+    assert facts(whole) == {"tokens scored": "0"}
+    assert facts(selected)["bits per token"] == "–"
+    assert listing["rows"] == []
+
+
+def test_a_selection_past_the_end_is_harmless(toy):
+    """A selection left over from a longer text is not an error."""
+    state, *_ = reading(toy, "abc")
+    for picked in (span(50, 60), span(2, 900), None, "x", {"start": 5, "stop": 2}):
+        selected, _ = surprisal.select(toy, state, picked)
+        assert selected["facts"]
+
+
+def test_select_before_anything_was_scored(toy):
+    """A click before there is a reading leaves the page empty."""
+    selected, listing = surprisal.select(toy, surprisal.Reading(), span(0))
+    assert selected["facts"] == []
+    assert listing["rows"] == []
+
+
+def test_progress_is_told(toy):
+    """While a long text is scored the page says how far it is, then shows the result."""
+
+    class Slow(ToyEngine):
+        def score(self, ids, *, top_n=10, report=None):
+            for done in (1, 2, 3):
+                report(done, 3)
+            return super().score(ids, top_n=top_n)
+
+    *told, _ = surprisal.read(Slow(), TEXT)
+    said = [fact["value"] for step in told for fact in step[2]["facts"]]
+    assert all(re.fullmatch(r"\d of 3 tokens", value) for value in said)
+
+
+def test_chart_has_at_most_300_points(toy):
+    """A long text is averaged in the chart, so that no more than 300 points are sent."""
+    chart = reading(toy, "The cat sat. " * 200)[5]
+    assert all(len(trace.x) <= 300 for trace in chart.data)
+
+
+@pytest.mark.parametrize("text", BAD_TEXTS.values(), ids=BAD_TEXTS)
+def test_bad_text_is_a_sentence(toy, text):
+    """Text that can't be used raises an InputError that says what to do."""
+    with pytest.raises(InputError) as error:
+        reading(toy, text)
+    assert_sentence(error)
+
+
+def test_a_text_past_the_context_is_a_sentence():
+    """More tokens than the engine takes raise ContextTooLong with both numbers."""
+    with pytest.raises(ContextTooLong) as error:
+        reading(ToyEngine(context_length=10), TEXT)
+    assert_sentence(error)
+    assert " 10." in str(error.value)
+
+
+def test_reference_points_are_those_of_the_handout():
+    """Coin, die, 0.95 and 0.01 stand on the page with their bits."""
+    line = surprisal.reference_line()
+    for bits in ("1.00", "2.58", "0.07", "6.64"):
+        assert bits in line

@@ -1,0 +1,67 @@
+"""The settings: every variable, its default, and the sentence for a value that can't be."""
+
+from pathlib import Path
+
+import pytest
+
+from core.config import DEFAULT_MAX_TOKENS, Settings
+from core.errors import ConfigError
+
+
+def test_nothing_set_means_the_defaults():
+    """An empty environment lets Token Lab choose, in the user's cache folder."""
+    settings = Settings.from_env({})
+    assert (settings.model, settings.dtype, settings.max_tokens) == (None, None, DEFAULT_MAX_TOKENS)
+    assert settings.cache_dir.is_absolute()
+    assert "token-lab" in settings.cache_dir.name
+
+
+def test_every_variable_is_read():
+    """And trimmed."""
+    environ = {
+        "LAB_MODEL": " gemma-3-270m ",
+        "LAB_CACHE": "/tmp/x",
+        "LAB_DTYPE": "bfloat16",
+        "LAB_MAX_TOKENS": "128",
+        "PATH": "/bin",
+    }
+    assert Settings.from_env(environ) == Settings(Path("/tmp/x"), "gemma-3-270m", "bfloat16", 128)
+
+
+def test_blank_is_unset():
+    """A variable of spaces means its default, as on a Space whose setting was emptied."""
+    environ = dict.fromkeys(("LAB_MODEL", "LAB_CACHE", "LAB_DTYPE", "LAB_MAX_TOKENS"), "  ")
+    assert Settings.from_env(environ) == Settings.from_env({})
+
+
+def test_the_environment_is_read_when_asked_not_at_import(monkeypatch):
+    """Changing it after the import changes the settings."""
+    monkeypatch.setenv("LAB_MODEL", "toy")
+    assert Settings.from_env().model == "toy"
+    monkeypatch.delenv("LAB_MODEL")
+    assert Settings.from_env().model is None
+
+
+def test_a_relative_cache_and_a_home_become_absolute(monkeypatch, tmp_path):
+    """The folder does not move when the working directory does."""
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_env({"LAB_CACHE": "here"}).cache_dir == tmp_path / "here"
+    assert Settings.from_env({"LAB_CACHE": "~/x"}).cache_dir == Path.home() / "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAB_DTYPE", "int8"),
+        ("LAB_DTYPE", "Float32"),
+        ("LAB_MAX_TOKENS", "0"),
+        ("LAB_MAX_TOKENS", "-5"),
+        ("LAB_MAX_TOKENS", "1e3"),
+        ("LAB_MAX_TOKENS", "many"),
+        ("LAB_MAX_TOKENS", "²"),
+    ],
+)
+def test_a_value_that_can_not_be_used_is_named(name, value):
+    """The sentence names the variable and says what it must be."""
+    with pytest.raises(ConfigError, match=f"{name} is .* must be"):
+        Settings.from_env({name: value})
