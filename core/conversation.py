@@ -5,6 +5,7 @@ render messages, never to predict. Knows nothing of pages.
 """
 
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from core import chat
 from core.document import Document
@@ -95,7 +96,8 @@ def _next_turn(
 
 
 def _reply_text(engine: Engine, now: Conversation) -> str:
-    """The words of the model's last turn, without control tokens."""
+    """The words of the model's last turn, up to its end and without control tokens."""
     last = chat.turns(now.rendered, engine.vocabulary)[-1]
-    picked = [pick.id for at, pick in now.document.picked() if at >= last.start]
-    return engine.decode([i for i in picked if i not in engine.vocabulary.specials])
+    picked = (pick.id for at, pick in now.document.picked() if at >= last.start)
+    words = takewhile(lambda i: i not in engine.info.stop_ids, picked)
+    return engine.decode([i for i in words if i not in engine.vocabulary.specials])

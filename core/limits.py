@@ -68,7 +68,7 @@ def check_top_k(value: object, vocab_size: int) -> int:
 def check_bool(value: object, what: str) -> bool:
     """true or false, nothing that merely counts as one. Raises InputError."""
     if not isinstance(value, bool):
-        raise InputError(f"{what} is {value!r}; it must be true or false.")
+        raise InputError(f"{what} must be true or false; this is {type(value).__name__}.")
     return value
 
 

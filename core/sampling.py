@@ -212,7 +212,7 @@ def generate(
     """
     document = list(ids)
     if len(document) >= max_length:
-        raise ContextTooLong(len(document) + 1, max_length)
+        raise ContextTooLong(max(len(document), max_length + 1), max_length)
     for _ in range(min(max_new_tokens, max_length - len(document))):
         step = take_step(predict(document), sampler, rng)
         document.append(step.token.id)

@@ -101,13 +101,15 @@ def show(engine: Engine, past: Past, position: int) -> View:
 
 
 def _reply_chart(engine: Engine, document: Document) -> Any:
-    """How surprising each picked token was; None while nothing was picked."""
-    picks = [pick for _, pick in document.picked()]
-    if not picks:
+    """How surprising each picked token was, at its position; None while nothing was picked."""
+    if not document.picks:
         return None
-    bits = np.array([surprisal_bits(pick.logprob) for pick in picks])
-    tokens = engine.vocabulary.tokens([pick.id for pick in picks])
-    return charts.bits_along(bits, tokens, "How surprising was each chosen token?")
+    first = min(document.picks)
+    bits = np.full(len(document) - first, np.nan)
+    for at, pick in document.picked():
+        bits[at - first] = surprisal_bits(pick.logprob)
+    tokens = engine.vocabulary.tokens(document.ids[first:])
+    return charts.bits_along(bits, tokens, "How surprising was each chosen token?", first)
 
 
 def _strip(engine: Engine, rendered: ChatDocument, document: Document, position: int | None) -> Any:
@@ -213,9 +215,11 @@ def _note(engine: Engine, talk: Conversation, system: str) -> Any:
     """What is to be known about the template, as a line of its own; hidden when nothing is."""
     notes = [engine.info.chat_note] if engine.info.chat_note else []
     if talk.document.ids:
-        given = [role for role, _ in talk.messages]
-        notes += chat.template_notes(talk.rendered, engine.vocabulary, given)
-        if talk.system != system:
+        # as it was first written: the document itself may have been changed since
+        written = engine.render_chat(as_json(talk.first_messages))
+        given = [role for role, _ in talk.first_messages]
+        notes += chat.template_notes(written, engine.vocabulary, given)
+        if talk.system.strip() != str(system).strip():
             notes.append("The system prompt stands at the start: “New chat” lets you change it.")
     return gr.update(value=" ".join(notes), visible=bool(notes))
 

@@ -12,6 +12,7 @@ import gradio as gr
 from core import charts
 from core.document import Document, History
 from core.engines import Engine
+from core.errors import ContextTooLong
 from core.snippets import next_token_code
 from core.tokens import require_context
 from demos import Demo
@@ -76,7 +77,10 @@ def choose(engine: Engine, history: History[Document], span: Any, pick: Any) -> 
 def always_the_top_one(engine: Engine, history: History[Document]) -> Iterator[View]:
     """Append the most likely token, ten times, showing each."""
     require_context(history.now.ids)
-    for _ in range(min(RUN_LENGTH, engine.info.context_length - len(history.now))):
+    room = engine.info.context_length - len(history.now)
+    if room <= 0:
+        raise ContextTooLong(len(history.now) + 1, engine.info.context_length)
+    for _ in range(min(RUN_LENGTH, room)):
         distribution = engine.next(history.now.ids)
         best = distribution.candidate(distribution.top(1)[0])
         history = history.then(history.now.pick(best))

@@ -6,7 +6,7 @@ beyond the folder it is given.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from transformers.utils import logging as transformers_logging
 
 from core.config import Settings
-from core.engines import Message, ModelInfo, ScoreReport
+from core.engines import Message, ScoreReport
+from core.engines.described import describe
 from core.engines.memory import BoundedMemory
 from core.engines.pieces import vocabulary_of
 from core.engines.templates import ChatWriter
@@ -34,6 +35,7 @@ from core.tokens import (
 )
 from core.weights import LocalModel, obtain
 
+TOKENS_AT_ONCE = 2048  # that go through the body of the model together
 ROWS_AT_ONCE = 64  # rows of logits held while scoring: 64 MiB for 262,144 float32 columns
 DOCUMENTS_AT_ONCE = 16
 SPARE_CANDIDATES = 8  # taken beyond top_n so that ties at its edge go to the lowest id
@@ -64,11 +66,14 @@ class LocalEngine:
         self._lock = threading.Lock()
         self._tokenizer_lock = threading.Lock()  # its special-token switch is shared state
         self._writer = ChatWriter(tokenizer)
+        self._head = _separate_head(model)
         self._caches: dict[tuple[int, ...], DynamicCache] = {}
         self._distributions = BoundedMemory[Distribution](DISTRIBUTION_BYTES)
         self._scored = BoundedMemory[ScoredText](SCORED_BYTES)
         self.vocabulary: Vocabulary = vocabulary_of(tokenizer)
-        self.info = _info(model, tokenizer, found, settings, self._writer)
+        self.info = describe(
+            model, tokenizer, found, settings, self._writer, _device_name(model.device)
+        )
 
     def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
         """The tokens of a text, without BOS; see Engine."""
@@ -157,7 +162,7 @@ class LocalEngine:
     def _new_cache(self) -> DynamicCache:
         return DynamicCache(config=self._model.config)
 
-    def _chunks(self, ids: Ids, size: int = 512) -> Iterator[torch.Tensor]:
+    def _chunks(self, ids: Ids, size: int = TOKENS_AT_ONCE) -> Iterator[torch.Tensor]:
         """Ids as tensors [1, ≤ size] on the model's device."""
         for start in range(0, len(ids), size):
             yield torch.tensor([ids[start : start + size]], device=self._model.device)
@@ -186,11 +191,11 @@ class LocalEngine:
     @torch.inference_mode()
     def _score(self, ids: tuple[int, ...], top_n: int, report: ScoreReport | None) -> ScoredText:
         n, row = len(ids), 1
-        cache, columns = self._new_cache(), unscored_columns(n, top_n)
-        for chunk in self._chunks(ids[:-1], ROWS_AT_ONCE):
-            rows = slice(row, row + chunk.shape[1])
-            with self._lock:
-                logits = self._model(chunk, past_key_values=cache).logits[0].float()
+        columns = unscored_columns(n, top_n)
+        if report is not None:
+            report(row, n)
+        for logits in self._logit_rows(ids[:-1]):
+            rows = slice(row, row + len(logits))
             targets = torch.tensor(ids[rows], device=logits.device)
             for column, values in zip(
                 columns, _row_statistics(logits, targets, top_n), strict=True
@@ -200,6 +205,43 @@ class LocalEngine:
             if report is not None:
                 report(row, n)
         return ScoredText(ids, *columns)
+
+    def _logit_rows(self, ids: Ids) -> Iterator[torch.Tensor]:
+        """float32 logits [≤ ROWS_AT_ONCE, vocabulary] after each of ``ids``, in order.
+
+        The body takes the document as the plain forward would, at once, so that the last
+        digits are the same; only the output layer, whose rows are huge, goes in pieces.
+        """
+        cache = self._new_cache()
+        for chunk in self._chunks(ids, TOKENS_AT_ONCE if self._head else ROWS_AT_ONCE):
+            with self._lock:
+                if self._head is None:
+                    yield self._model(chunk, past_key_values=cache).logits[0].float()
+                    continue
+                body = self._model.get_decoder()
+                hidden = body(input_ids=chunk, past_key_values=cache).last_hidden_state[0]
+            for start in range(0, len(hidden), ROWS_AT_ONCE):
+                with self._lock:
+                    logits = self._head(hidden[start : start + ROWS_AT_ONCE]).float()
+                yield logits
+
+
+@torch.inference_mode()
+def _separate_head(model: Any) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """The output layer by itself, with Gemma 2's soft cap; None where that is not all there is.
+
+    Tried on three tokens: models may scale their logits in ways of their own.
+    """
+    layer = model.get_output_embeddings()
+    cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+
+    def head(hidden: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = layer(hidden)
+        return cap * torch.tanh(logits / cap) if cap else logits
+
+    probe = torch.tensor([[1, 2, 3]], device=model.device)
+    by_parts = head(model.get_decoder()(input_ids=probe).last_hidden_state)
+    return head if torch.allclose(by_parts, model(probe).logits, atol=1e-3) else None
 
 
 def _row_statistics(
@@ -236,36 +278,6 @@ def _top(logits: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
             part[: ids.shape[1]] for part in logits[row].sort(descending=True, stable=True)
         )
     return values[:, :n], ids[:, :n]
-
-
-def _info(
-    model: Any, tokenizer: Any, found: LocalModel, settings: Settings, writer: ChatWriter
-) -> ModelInfo:
-    config = model.config.get_text_config()
-    prefix = tokenizer("", add_special_tokens=True)["input_ids"]
-    return ModelInfo(
-        name=found.name,
-        licence=found.licence,
-        source=found.source,
-        device=_device_name(model.device),
-        dtype=str(model.dtype).removeprefix("torch."),
-        vocab_size=int(model.get_output_embeddings().weight.shape[0]),
-        context_length=min(settings.max_tokens, int(config.max_position_embeddings)),
-        prefix_ids=tuple(i for i in prefix if i != tokenizer.eos_token_id),
-        stop_ids=_stop_ids(model, tokenizer),
-        note=found.note,
-        chat_note=writer.note,
-        lent_template=writer.lent_template,
-        folder=str(found.folder),
-    )
-
-
-def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    """End of text and end of turn: what the model's files name, and Gemma's marker."""
-    named = model.generation_config.eos_token_id
-    ids = set(named if isinstance(named, list) else [named]) | {tokenizer.eos_token_id}
-    ids.add(tokenizer.get_added_vocab().get("<end_of_turn>"))
-    return frozenset(i for i in ids if i is not None)
 
 
 def _device_name(device: torch.device) -> str:

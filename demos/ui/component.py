@@ -119,7 +119,7 @@ COLUMNS = ("rank", "token", "probability", "surprisal", "model", "sampler")
 class CandidateList(ScriptedComponent):
     """The most likely tokens with bars; click one to choose it.
 
-    Props: ``rows`` of ``core.display.candidate``, ``rest``, the last row, ``title``, and
+    Props: ``rows`` of ``core.display.candidate_row``, ``rest``, the last row, ``title``, and
     ``at``, which document the list belongs to. ``value``: ``{"id": token id, "at": at}``.
     Event ``pick``, unless ``choosable`` is off.
     """

@@ -1,7 +1,8 @@
 """The Sampling demo's handlers as plain functions."""
 
-from dataclasses import replace
+import math
 
+import numpy as np
 import pytest
 from handling import (
     BAD_TEXTS,
@@ -15,9 +16,11 @@ from handling import (
     span,
 )
 
-from core import display
-from core.errors import InputError
+from core import charts, display
+from core.engines.toy import ToyEngine
+from core.errors import ContextTooLong, InputError
 from core.sampling import Sampler, reshape, step_with
+from core.snippets import sampling_code
 from demos import sampling
 
 TEXT = "The cat"
@@ -35,10 +38,27 @@ def generated(engine, settings=NUCLEUS, seed=3, n=12, text=TEXT):
     return last(sampling.run_on(engine, bench, seed, n, *settings))[0]
 
 
-def shown_hit(view):
+def n_given(bench):
+    """How many tokens stand before the first that was picked."""
+    return min(bench.document.picks)
+
+
+def hit_of(update):
     """(name, value) of the first number: what r hits, or what greedy takes."""
-    first = view[3]["facts"][0]
+    first = update["facts"][0]
     return first["name"], first["value"]
+
+
+def shown_hit(view):
+    """The same, of a whole view."""
+    return hit_of(view[3])
+
+
+def code_of(engine, bench, settings):
+    """The snippet of what is on show, through these settings."""
+    sampler = Sampler(*settings)
+    r = None if sampler.greedy else bench.r
+    return sampling_code(engine.info, bench.document.ids[: bench.position], sampler, r)
 
 
 def test_both_distributions_stand_side_by_side(engine):
@@ -54,16 +74,57 @@ def test_both_distributions_stand_side_by_side(engine):
     assert total == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize("settings", [OFF, NUCLEUS, GREEDY, (1.0, 40, 1.0, 0.0)])
+def test_the_samplers_column_sums_to_1_with_the_rest(engine, settings):
+    """Rows and the rest hold all of the sampler's probability too."""
+    candidates = sampling.start(engine, TEXT, *settings)[2]
+    total = sum(row["sampler_prob"] for row in candidates["rows"])
+    assert total + candidates["rest"]["sampler_prob"] == pytest.approx(1, rel=1e-9)
+    kept = len(reshape(opened(engine).distribution, Sampler(*settings)).ids)
+    assert candidates["rest"]["cut"] == (kept <= len(candidates["rows"]))
+
+
+@pytest.mark.parametrize("settings", [GREEDY, (1.0, 3, 1.0, 0.0), (0.7, 0, 0.05, 0.0)])
+def test_the_rest_is_cut_when_nothing_of_it_is_left(engine, settings):
+    """Exactly 0, not what rounding leaves, and the word "cut", as in a row that was cut."""
+    candidates = sampling.start(engine, TEXT, *settings)[2]
+    assert candidates["rest"]["sampler_prob"] == 0
+    assert candidates["rest"]["sampler_label"] == "cut"
+    assert candidates["rest"]["cut"]
+    assert candidates["rest"]["prob"] > 0
+    assert ["sampler's p", "0"] in candidates["rest"]["facts"]
+
+
 def test_sliders_do_not_ask_the_model(toy):
-    """Settings and r reshape the distribution at hand: engine.next is not called once."""
+    """Settings reshape the distribution at hand: the engine is not asked once, at any position."""
+    counting = Counting(toy)
+    bench = generated(counting)
+    for position in (len(bench.document), len(bench.document) - 2, 2, 0):
+        looked = sampling.look(counting, bench, span(position), *OFF)[0]
+        counting.n_asked = 0
+        for settings in (OFF, NUCLEUS, GREEDY, (2.0, 5, 0.3, 0.4)):
+            candidates, *_ = sampling.reshaped(counting, looked, *settings)
+            assert bool(candidates["rows"]) == (position > 0)
+        assert counting.n_asked == 0
+
+
+def test_moving_r_asks_about_the_end_only(toy):
+    """r moved by hand needs no other prediction than the one after the document."""
     counting = Counting(toy)
     bench = opened(counting)
-    counting.n_asked = 0
-    for settings in (OFF, NUCLEUS, GREEDY, (2.0, 5, 0.3, 0.4)):
-        bench, _, candidates, *_ = sampling.reshaped(counting, bench, *settings)
-        bench, *_ = sampling.set_r(counting, bench, 0.25, *settings)
-        assert candidates["rows"]
-    assert counting.n_asked == 0
+    asked = []
+    counting.next = lambda ids: asked.append(tuple(ids)) or toy.next(ids)
+    for r in (0.1, 0.2, 0.9):
+        bench = sampling.set_r(counting, bench, r, *NUCLEUS)[0]
+    assert set(asked) <= {bench.document.ids}
+
+
+@pytest.mark.parametrize("settings", [OFF, NUCLEUS, GREEDY])
+def test_a_slider_reshapes_the_end_as_opening_with_it_does(engine, settings):
+    """At the end, a slider moved shows what the page would show had it stood there before."""
+    shown = sampling.reshaped(engine, opened(engine, OFF), *settings)
+    _, _, *wanted = sampling.start(engine, TEXT, *settings)
+    assert shown == (*wanted[:-1],)
 
 
 def test_model_column_does_not_move_with_the_sliders(toy):
@@ -71,7 +132,7 @@ def test_model_column_does_not_move_with_the_sliders(toy):
     bench = opened(toy)
     columns = []
     for settings in (OFF, NUCLEUS, GREEDY):
-        rows = sampling.reshaped(toy, bench, *settings)[2]["rows"]
+        rows = sampling.reshaped(toy, bench, *settings)[0]["rows"]
         columns.append([(row["id"], row["prob"], row["rank"]) for row in rows])
     assert columns[0] == columns[1] == columns[2]
 
@@ -84,8 +145,8 @@ def test_r_hits_what_the_sampler_draws(toy):
         view = sampling.set_r(toy, bench, r, *NUCLEUS)
         bench = view[0]
         wanted = step_with(bench.distribution, sampler, bench.r)
-        assert shown_hit(view)[1] == display.label(toy.vocabulary.token(wanted.id))
-        assert bench.r < 1
+        assert shown_hit(view)[1] == display.label(toy.vocabulary.token(wanted.token.id))
+        assert view[-1] == bench.r == min(r, math.nextafter(1, 0))
 
 
 def test_draws_take_the_seeds_numbers_in_turn(toy):
@@ -97,8 +158,31 @@ def test_draws_take_the_seeds_numbers_in_turn(toy):
         second = sampling.draw(toy, second, 7, *OFF)[0]
         assert first.r == second.r
         drawn.append(first.r)
-    assert len(set(drawn)) == 4
+    numbers = np.random.default_rng(7)
+    assert drawn == [numbers.random() for _ in range(4)]
     assert sampling.draw(toy, opened(toy), 8, *OFF)[0].r != drawn[0]
+
+
+def test_a_changed_seed_starts_its_own_numbers(toy):
+    """Another seed gives its first number, and returning to the one before starts that anew."""
+    bench, drawn = opened(toy), []
+    for seed in (7, 7, 8, 8, 7, 7.0):
+        bench = sampling.draw(toy, bench, seed, *OFF)[0]
+        drawn.append(bench.r)
+    seven, eight = np.random.default_rng(7).random(2), np.random.default_rng(8).random(2)
+    assert drawn == [*seven, *eight, *seven]
+
+
+def test_drawing_goes_on_with_the_seed_while_tokens_are_appended(toy):
+    """Draw, append, look back, draw: each draw takes the next number, as a generated text does."""
+    bench, drawn = opened(toy), []
+    for _ in range(4):
+        bench = sampling.draw(toy, bench, 7, *OFF)[0]
+        drawn.append(bench.r)
+        bench = sampling.append(toy, bench, *OFF)[0]
+        bench = sampling.look(toy, bench, span(len(bench.document) - 1), *OFF)[0]
+    assert drawn == list(np.random.default_rng(7).random(4))
+    assert bench.document.ids == generated(toy, OFF, seed=7, n=4).document.ids
 
 
 @pytest.mark.parametrize("settings", [OFF, NUCLEUS, GREEDY])
@@ -114,13 +198,16 @@ def test_append_appends_the_token_shown(engine, settings):
 
 
 def test_append_while_an_earlier_step_is_on_show(toy):
-    """While an earlier step is on show, append goes on at the end with the r that stands there."""
+    """While an earlier step is on show, append goes on at the end with the r on the slider."""
     bench = generated(toy, OFF)
-    end = sampling.draw(toy, bench, 5, *OFF)
-    looked = sampling.look(toy, end[0], span(len(bench.document.given) + 2), *OFF)[0]
+    at = n_given(bench) + 2
+    looked, *_, r = sampling.look(toy, sampling.draw(toy, bench, 5, *OFF)[0], span(at), *OFF)
+    assert r == looked.r == bench.draws[at].r
     after = sampling.append(toy, looked, *OFF)[0]
-    wanted = sampling.append(toy, end[0], *OFF)[0]
-    assert after.document.ids == wanted.document.ids
+    wanted = step_with(toy.next(bench.document.ids), Sampler(*OFF), r)
+    assert after.document.ids == (*bench.document.ids, wanted.token.id)
+    assert after.position == len(after.document)
+    assert after.draws == {**bench.draws, len(bench.document): sampling.Draw(r, Sampler(*OFF))}
 
 
 def test_the_same_seed_gives_the_same_ids(engine):
@@ -136,8 +223,20 @@ def test_generating_starts_from_the_text_anew(toy):
     """Generate again replaces what was generated before, and never touches the given ids."""
     bench = generated(toy, seed=1)
     again = last(sampling.run_on(toy, bench, 1, 12, *NUCLEUS))[0]
-    assert again.document.ids == bench.document.ids
-    assert again.document.given == opened(toy).document.given
+    assert again.document == bench.document
+    given = opened(toy).document.ids
+    assert again.document.ids[: len(given)] == given
+    assert n_given(again) == len(given)
+    assert again.draws == bench.draws
+
+
+def test_generating_after_appending_starts_from_the_text(toy):
+    """What was appended by hand is no part of the text that was given."""
+    bench = opened(toy)
+    for seed in (1, 2):
+        bench = sampling.append(toy, sampling.draw(toy, bench, seed, *OFF)[0], *OFF)[0]
+    again = last(sampling.run_on(toy, bench, 1, 12, *NUCLEUS))[0]
+    assert again.document == generated(toy, NUCLEUS, seed=1).document
 
 
 def test_every_token_is_shown_when_it_is_made(toy):
@@ -151,16 +250,17 @@ def test_every_token_is_shown_when_it_is_made(toy):
 def test_every_step_is_kept(engine):
     """Each generated token can be looked at with its own r and sampler, whatever stands now."""
     bench = generated(engine, NUCLEUS, n=8)
-    first = len(bench.document.given)
-    for i, drawn in enumerate(bench.draws):
-        view = sampling.look(engine, bench, span(first + i), *GREEDY)
+    assert sorted(bench.draws) == [at for at, _ in bench.document.picked()]
+    for at, drawn in bench.draws.items():
+        view = sampling.look(engine, bench, span(at), *GREEDY)
         name, label = shown_hit(view)
-        chosen = bench.document.ids[first + i]
+        chosen = bench.document.ids[at]
         assert drawn.sampler == Sampler(*NUCLEUS)
         assert name == f"r = {drawn.r:.4f} hits"
         assert label == display.label(engine.vocabulary.token(chosen))
         assert [row["id"] for row in chosen_rows(view[2])] == [chosen]
-        assert view[5] == drawn.r
+        assert view[6] == drawn.r
+        assert view[5] == code_of(engine, view[0], NUCLEUS)
 
 
 def test_kept_steps_with_different_samplers(toy):
@@ -168,12 +268,11 @@ def test_kept_steps_with_different_samplers(toy):
     bench = opened(toy)
     for settings in (OFF, GREEDY, NUCLEUS):
         bench = sampling.append(toy, sampling.draw(toy, bench, 1, *settings)[0], *settings)[0]
-    first = len(bench.document.given)
-    names = [shown_hit(sampling.look(toy, bench, span(first + i), *OFF))[0] for i in range(3)]
+    names = [shown_hit(sampling.look(toy, bench, span(at), *OFF))[0] for at in sorted(bench.draws)]
     assert names[1].startswith("greedy")
     assert names[0].startswith("r = ")
     assert names[2].startswith("r = ")
-    assert [drawn.sampler for drawn in bench.draws] == [
+    assert [bench.draws[at].sampler for at in sorted(bench.draws)] == [
         Sampler(*settings) for settings in (OFF, GREEDY, NUCLEUS)
     ]
 
@@ -195,7 +294,22 @@ def test_generation_ends_at_a_stop_token(toy):
     ending = Ending(toy)
     bench = last(sampling.run_on(ending, opened(toy), 1, 50, *GREEDY))[0]
     assert bench.document.ids[-1] == stop
-    assert len(bench.document.chosen) < 10
+    assert len(bench.document.picks) < 10
+
+
+def test_generation_ends_where_the_document_is_full():
+    """With room for fewer tokens than asked for, those are made; without room, a sentence."""
+    small = ToyEngine(context_length=12)
+    bench = last(sampling.run_on(small, opened(small, text="eight by"), 1, 50, *OFF))[0]
+    assert len(bench.document) == 12
+    full = opened(small, text="eleven byte")
+    for call in (
+        lambda: last(sampling.run_on(small, full, 1, 50, *OFF)),
+        lambda: sampling.append(small, full, *OFF),
+    ):
+        with pytest.raises(ContextTooLong, match=r"13 tokens; .* at most 12") as error:
+            call()
+        assert_sentence(error)
 
 
 def test_facts_say_what_the_stages_left(toy):
@@ -213,7 +327,8 @@ def test_greedy_draws_nothing(toy):
     bench = opened(toy, GREEDY)
     view = sampling.append(toy, bench, *GREEDY)
     assert view[0].document.ids[-1] == int(bench.distribution.top(1)[0])
-    assert view[0].draws[-1].r is None
+    assert view[0].draws[len(bench.document)].r is None
+    assert view[6] == bench.r  # the slider stays where it is
 
 
 def test_first_token_has_no_prediction(engine):
@@ -224,12 +339,43 @@ def test_first_token_has_no_prediction(engine):
     assert chip_ids(view[1])
 
 
-def test_a_slider_moved_at_an_earlier_step_returns_to_the_end(toy):
-    """Moving a slider while an earlier step is on show returns to the next token."""
+def test_a_slider_moved_where_nothing_is_predicted(toy):
+    """At the first token it says again that there is no prediction."""
+    bench = sampling.look(toy, generated(toy), span(0), *OFF)[0]
+    candidates, numbers, chart, code = sampling.reshaped(toy, bench, *NUCLEUS)
+    assert "no prediction" in candidates["title"]
+    assert (candidates["rows"], numbers["facts"], chart, code) == ([], [], None, "")
+
+
+@pytest.mark.parametrize("settings", [OFF, NUCLEUS, GREEDY])
+def test_a_slider_moved_at_an_earlier_step_reshapes_that_step(engine, settings):
+    """What is on show stays on show, through the sliders' settings and with the r drawn there."""
+    bench = generated(engine, (1.2, 0, 1.0, 0.0), n=6)
+    at = n_given(bench) + 2
+    looked = sampling.look(engine, bench, span(at), *OFF)[0]
+    candidates, numbers, chart, code = sampling.reshaped(engine, looked, *settings)
+    distribution = engine.next(bench.document.ids[:at])
+    sampled = reshape(distribution, Sampler(*settings))
+    assert f"(token {at})" in candidates["title"]
+    assert [row["id"] for row in chosen_rows(candidates)] == [bench.document.ids[at]]
+    for row in candidates["rows"]:
+        assert row["sampler_prob"] == sampled.prob_of(row["id"])
+    r = None if Sampler(*settings).greedy else bench.draws[at].r
+    wanted = step_with(distribution, Sampler(*settings), r).token.id
+    assert hit_of(numbers)[1] == display.label(engine.vocabulary.token(wanted))
+    assert facts(numbers)["kept"] == f"{len(sampled.ids):,}"
+    assert chart.to_dict() == charts.draw_bar(sampled, engine.vocabulary, r).to_dict()
+    assert code == code_of(engine, looked, settings)
+
+
+def test_r_moved_at_an_earlier_step_returns_to_the_end(toy):
+    """r is about the next draw: moving it while an earlier step is on show returns to the end."""
     bench = sampling.look(toy, generated(toy), span(3), *OFF)[0]
-    view = sampling.reshaped(toy, bench, *NUCLEUS)
+    view = sampling.set_r(toy, bench, 0.25, *NUCLEUS)
     assert view[0].position == len(bench.document)
     assert view[2]["title"].startswith("Next token")
+    assert view[6] == view[0].r == 0.25
+    assert view[0].document is bench.document
 
 
 BAD_SETTINGS = {
@@ -265,7 +411,6 @@ def test_bad_settings_are_sentences(toy, settings):
         with pytest.raises(InputError) as error:
             call()
         assert_sentence(error)
-    assert sampling.reshaped(toy, bench, *OFF)[0].document == bench.document
 
 
 @pytest.mark.parametrize("n", [0, 201, 1.5, float("nan"), None])
@@ -304,8 +449,9 @@ def test_bad_text_is_a_sentence(toy, text):
 
 def test_nothing_to_predict_from_is_a_sentence(toy):
     """Before there is a document, every button says what to do."""
-    empty = replace(sampling.Bench())
+    empty = sampling.Bench()
     for call in (
+        lambda: sampling.set_r(toy, empty, 0.5, *OFF),
         lambda: sampling.draw(toy, empty, 1, *OFF),
         lambda: sampling.append(toy, empty, *OFF),
         lambda: last(sampling.run_on(toy, empty, 1, 5, *OFF)),

@@ -132,11 +132,12 @@ def test_surprisal(toy):
 
 
 def test_surprisal_of_a_text_without_prediction():
-    """An engine without BOS says nothing of one token: null averages, not zero bits."""
+    """An engine without BOS says nothing of one token: null total and averages, not zero bits."""
     toy = ToyEngine()
     toy.info = toy.info.__class__(**{**toy.info.__dict__, "prefix_ids": ()})
     answer = sent(api.surprisal(toy, "a"))
     assert answer["n_scored"] == 0
+    assert answer["total_bits"] is None
     assert answer["bits_per_token"] is answer["bits_per_byte"] is answer["perplexity"] is None
     assert answer["tokens"][0]["logprob"] is None
 
@@ -191,6 +192,24 @@ def test_longer_than_the_context():
     for endpoint in (api.next_token, api.sample, api.surprisal):
         with pytest.raises(ContextTooLong, match=r"11 tokens; .* at most 10"):
             endpoint(small, "a" * 10)
+
+
+def test_sample_ends_where_the_context_is_full():
+    """The longest text that still has room is continued as far as it goes, no further."""
+    small = ToyEngine(context_length=10)
+    answer = sent(api.sample(small, "a" * 7, max_new_tokens=20))
+    assert (len(answer["steps"]), answer["stopped"]) == (2, "length")
+    with pytest.raises(ContextTooLong, match=r"11 tokens; .* at most 10"):
+        api.sample(small, "a" * 9)
+
+
+@pytest.mark.parametrize("value", [0, 1, "true", "", None, [], 1.0])
+def test_switches_that_are_neither_true_nor_false(toy, value):
+    """A sentence that names the switch, whatever a language would count as true."""
+    with pytest.raises(InputError, match=r"^control_tokens .*must be true or false"):
+        api.tokenize(toy, "a", control_tokens=value)
+    with pytest.raises(InputError, match=r"^add_generation_prompt .*must be true or false"):
+        api.chat_document(toy, CHAT, add_generation_prompt=value)
 
 
 BAD_SETTINGS = (

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import display
-from core.tokens import Distribution, Token, Vocabulary
+from core.tokens import Candidate, Token, Vocabulary
 
 TEXTS = st.text(min_size=1, max_size=8)
 HIDDEN_CATEGORIES = {"Cc", "Cf", "Zs", "Zl", "Zp", "Co", "Cn", "Cs"}
@@ -154,8 +154,8 @@ def test_chips_and_candidates_are_plain_json(piece, special):
     token = Token(7, piece, special)
     for value in (
         display.chip(token, character="é", heat=0.5),
-        display.candidate(token, -1.0, 3),
-        display.candidate(token, -1.0, None),
+        display.candidate_row(token, Candidate(7, -1.0, 3)),
+        display.candidate_row(token, Candidate(7, -1.0, None)),
     ):
         assert json.loads(json.dumps(value, allow_nan=False)) == value
         assert (value["id"], value["hue"]) == (7, display.hue(7))
@@ -172,27 +172,31 @@ def test_a_chip_breaks_the_line_where_its_text_does(text):
 
 def test_a_candidate_tells_the_exact_numbers():
     """Probability, bits, rank: the label rounds, the value does not."""
-    row = display.candidate(Token(3, b" a"), math.log(0.25), 2)
+    row = display.candidate_row(Token(3, b" a"), Candidate(3, math.log(0.25), 2))
     assert row["prob"] == pytest.approx(0.25, rel=1e-12)
     assert (row["prob_label"], row["bits_label"], row["rank"]) == ("25 %", "2.00", 2)
 
 
-def test_the_rest_of_a_whole_distribution():
-    """What is shown and what is not sum to 1."""
-    distribution = Distribution.from_logits(np.arange(10, dtype=np.float32))
-    top = [int(i) for i in distribution.top(4)]
-    shown_mass = sum(math.exp(distribution.logprob_of(i)) for i in top)
-    assert shown_mass + display.rest_mass(distribution, top) == pytest.approx(1, abs=1e-6)
+@given(st.floats(-60, 0))
+def test_the_facts_of_a_prediction_are_exact(logprob):
+    """Probability, bits and natural log in full, and the rank where the engine said it."""
+    known = dict(display.probability_facts(Candidate(3, logprob, 12)))
+    unknown = dict(display.probability_facts(Candidate(3, logprob, None)))
+    assert float(known["probability"]) == pytest.approx(math.exp(logprob), rel=1e-6)
+    bits = float(known["surprisal"].removesuffix(" bits"))
+    assert bits == pytest.approx(-logprob / math.log(2), abs=1e-6)
+    assert float(known["log-prob"]) == pytest.approx(logprob, abs=1e-6)
+    assert known["rank"] == "12"
+    assert unknown == known | {"rank": "unknown"}
 
 
-def test_the_rest_of_a_partial_distribution_holds_the_tail():
-    """Tokens the engine did not list are in the rest too."""
-    logprobs = np.full(9, -np.inf, dtype=np.float32)
-    logprobs[:3] = np.log([0.5, 0.2, 0.1]).astype(np.float32)
-    distribution = Distribution(logprobs, tail_mass=0.2)
-    assert display.rest_mass(distribution, [0]) == pytest.approx(0.5, abs=1e-6)
+def test_the_rest_is_a_row_that_says_how_many_tokens_it_is():
+    """Label, label of the probability, and the exact numbers; it is no candidate and has no id."""
     row = display.rest_row(0.5, 262_124)
     assert row["label"] == "everything else: 262,124 tokens"
+    assert (row["prob"], row["prob_label"]) == (0.5, "50 %")
+    assert ["tokens", "262,124"] in row["facts"]
+    assert "id" not in row
 
 
 def test_token_facts_are_about_the_token():

@@ -1,5 +1,6 @@
 """A document under way: ids appended and taken back, never lost and never written again."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -7,109 +8,169 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.document import Chosen, Document, fingerprint
-from core.tokens import Distribution
+from core.document import MOST_STEPS_BACK, Document, History, fingerprint
+from core.tokens import Candidate
 
 IDS = st.lists(st.integers(0, 300_000), max_size=6)
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("choose"), st.integers(0, 300_000)),
+        st.tuples(st.just("pick"), st.integers(0, 300_000)),
         st.tuples(st.just("extend"), IDS),
         st.tuples(st.just("give"), IDS),
         st.tuples(st.sampled_from(["undo", "reset"]), st.none()),
-        st.tuples(st.just("choose at"), st.tuples(st.integers(0, 300_000), st.floats(0, 1))),
+        st.tuples(st.just("pick at"), st.tuples(st.integers(0, 300_000), st.floats(0, 1))),
     ),
     max_size=20,
 )
 
 
 def token(token_id):
-    return Chosen(token_id, -1.0, 1)
+    return Candidate(token_id, -token_id / 7, token_id + 1)
+
+
+def picked(document, *ids):
+    for token_id in ids:
+        document = document.pick(token(token_id))
+    return document
 
 
 def after(document, verb, value):
     """(the document after a step, the ids it should have) for any step but undo and reset."""
-    if verb == "choose":
-        return document.choose(token(value)), (*document.ids, value)
+    if verb == "pick":
+        return document.pick(token(value)), (*document.ids, value)
     if verb == "extend":
-        return document.extend([token(i) for i in value]), (*document.ids, *value)
+        return picked(document, *value), (*document.ids, *value)
     if verb == "give":
         return document.give(value), (*document.ids, *value)
     token_id, share = value
     at = int(share * len(document))
-    return document.choose(token(token_id), at), (*document.ids[:at], token_id)
+    return document.pick(token(token_id), at), (*document.ids[:at], token_id)
 
 
 @given(IDS, STEPS)
 def test_every_step_appends_or_goes_back(given_ids, steps):
     """Ids after any steps are those a list would have; undo walks the whole way back."""
-    document = Document(tuple(given_ids))
-    history = [document.ids]
+    history = History(Document(tuple(given_ids)))
+    expected = [tuple(given_ids)]
     for verb, value in steps:
         if verb == "undo":
-            document = document.undo()
-            history = history[:-1] or history
+            history = history.undo()
+            expected = expected[:-1] or expected
         elif verb == "reset":
-            before = document
-            document = document.reset()
-            if document is not before:
-                history.append(tuple(given_ids))
+            history = history.then(history.first)
+            expected.append(tuple(given_ids))
         else:
-            document, ids = after(document, verb, value)
-            history.append(ids)
-        assert document.ids == history[-1]
-        assert len(document) == len(document.ids)
-    for ids in reversed(history):
-        assert document.ids == ids
-        document = document.undo()
-    assert document.ids == tuple(given_ids)
+            document, ids = after(history.now, verb, value)
+            history = history.then(document)
+            expected.append(ids)
+        assert history.now.ids == expected[-1]
+        assert len(history.now) == len(history.now.ids)
+        assert history.first.ids == tuple(given_ids)
+    for ids in reversed(expected):
+        assert history.now.ids == ids
+        history = history.undo()
+    assert history.now.ids == tuple(given_ids)
 
 
-def test_choosing_in_the_given_text_cuts_after_it():
+@given(IDS, STEPS)
+def test_picks_are_tokens_of_the_document(given_ids, steps):
+    """Each pick says of the id at its position what it was picked with, in order; others none."""
+    document, kept = Document(tuple(given_ids)), {}
+    for verb, value in steps:
+        if verb in ("undo", "reset"):
+            continue
+        before = document
+        document, _ = after(document, verb, value)
+        if verb == "pick at":
+            cut = len(document) - 1
+            kept = {at: token_id for at, token_id in kept.items() if at < cut}
+        if verb != "give":
+            new_ids = range(cut if verb == "pick at" else len(before), len(document))
+            kept |= {at: document.ids[at] for at in new_ids}
+        assert document.picked() == [(at, token(kept[at])) for at in sorted(kept)]
+        assert all(document.ids[at] == pick.id for at, pick in document.picked())
+
+
+def test_a_step_leaves_the_document_before_as_it_was():
+    """Ids and picks of a document never change: what is on the way back stays true."""
+    document = picked(Document((1, 2)), 3)
+    before = (document.ids, dict(document.picks))
+    document.pick(token(9))
+    document.pick(token(9), at=0)
+    document.give([7, 8])
+    assert (document.ids, dict(document.picks)) == before
+
+
+def test_picking_in_the_given_text_cuts_after_it():
     """A different token in the middle of the given ids starts from there."""
-    document = Document((1, 2, 3), (token(4), token(5))).choose(token(9), at=1)
-    assert (document.given, document.ids) == ((1,), (1, 9))
+    document = picked(Document((1, 2, 3)), 4, 5).pick(token(9), at=1)
+    assert document.ids == (1, 9)
+    assert document.picked() == [(1, token(9))]
 
 
-def test_choosing_among_the_chosen_keeps_those_before():
-    """Chosen tokens stay chosen, with what the model thought of them."""
-    document = Document((1, 2), (token(4), token(5), token(6))).choose(token(9), at=3)
-    assert document.given == (1, 2)
-    assert [c.id for c in document.chosen] == [4, 9]
+def test_picking_among_the_picked_keeps_those_before():
+    """Picked tokens stay picked, with what the model thought of them."""
+    document = picked(Document((1, 2)), 4, 5, 6).pick(token(9), at=3)
+    assert document.picked() == [(2, token(4)), (3, token(9))]
+    assert document.ids == (1, 2, 4, 9)
+
+
+def test_given_ids_stand_between_picks():
+    """What is given after a pick is nobody's pick; the picks before it are kept."""
+    document = picked(picked(Document((1,)), 2).give([3, 4]), 5)
+    assert document.ids == (1, 2, 3, 4, 5)
+    assert document.picked() == [(1, token(2)), (4, token(5))]
 
 
 def test_a_run_of_tokens_is_one_step_to_undo():
-    """Ten tokens at once are taken back at once."""
-    document = Document((1,))
-    assert document.extend([token(i) for i in range(10)]).undo() == document
+    """Ten tokens that were one step of the history are taken back at once."""
+    history = History(Document((1,)))
+    assert history.then(picked(history.now, *range(10))).undo() == history
 
 
-def test_undo_and_reset_at_the_start_change_nothing():
+def test_undo_at_the_start_changes_nothing():
     """There is nothing to take back."""
-    document = Document((1, 2))
-    assert document.undo() is document
-    assert document.reset() is document
+    history = History(Document((1, 2)))
+    assert history.undo() is history
+    assert history.first is history.now
 
 
-def test_a_reset_can_be_undone():
-    """Back to the text, and back to what was chosen."""
-    document = Document((1,)).choose(token(2)).choose(token(3))
-    assert document.reset().ids == (1,)
-    assert document.reset().undo().ids == (1, 2, 3)
+def test_a_return_to_the_first_can_be_undone():
+    """Back to the text, and back to what was picked."""
+    history = History(Document((1,)))
+    for token_id in (2, 3):
+        history = history.then(history.now.pick(token(token_id)))
+    again = history.then(history.first)
+    assert again.now.ids == (1,)
+    assert again.undo().now.ids == (1, 2, 3)
 
 
-def test_a_chosen_token_remembers_what_the_model_thought():
-    """Log-probability and rank at the time of the choice."""
-    distribution = Distribution.from_logits(np.array([0.0, 2.0, 1.0], dtype=np.float32))
-    chosen = Chosen.of(distribution, 2)
-    assert chosen == Chosen(2, distribution.logprob_of(2), 2)
+@pytest.mark.parametrize("n", [MOST_STEPS_BACK - 1, MOST_STEPS_BACK, MOST_STEPS_BACK + 1, 1000])
+def test_the_way_back_is_bounded_and_ends_at_the_first(n):
+    """At most so many steps back, then the first state: memory does not grow with the clicks."""
+    history = History(0)
+    for i in range(1, n + 1):
+        history = history.then(i)
+    assert history.first == 0
+    assert len(history.past) == min(n, MOST_STEPS_BACK + 1)
+    walked = []
+    while history.past:
+        walked.append(history.now)
+        history = history.undo()
+    assert walked == list(range(n, n - len(walked), -1))
+    assert history == History(0)
 
 
-def test_a_document_can_be_sent_to_another_process():
-    """Its ids and its way back survive pickling."""
-    document = Document((1,)).choose(token(2)).choose(token(3))
-    back = pickle.loads(pickle.dumps(document))
-    assert (back, back.undo()) == (document, document.undo())
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+def test_a_long_history_can_be_copied_and_sent(again):
+    """Ids, picks and the way back survive deepcopy and pickling, 400 steps on."""
+    history = History(Document((1,)))
+    for i in range(400):
+        history = history.then(history.now.pick(token(i)))
+    back = again(history)
+    assert back == history
+    assert back.past == history.past
+    assert back.undo().now.picked() == history.undo().now.picked()
 
 
 @given(IDS, IDS)

@@ -118,3 +118,20 @@ def test_top_k_over_the_vocabulary_is_refused_and_the_size_is_told():
     for value in (-1, 1.5):
         with pytest.raises(InputError, match="from 0 to 49,152"):
             limits.check_top_k(value, VOCAB_SIZE)
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_true_and_false_are_taken_as_they_are(value):
+    """The very same."""
+    assert limits.check_bool(value, "control_tokens") is value
+
+
+@pytest.mark.parametrize(
+    "value", [0, 1, "true", "", None, [], [True], math.nan, "x" * 10**6, 10**5000, np.True_],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_merely_counts_as_true_or_false_is_refused_in_one_line(value):
+    """1, "false" and nothing at all mean something else to whoever sent them: a short sentence."""
+    with pytest.raises(InputError, match=r"^control_tokens must be true or false.*\.$") as caught:
+        limits.check_bool(value, "control_tokens")
+    assert len(str(caught.value)) < 200

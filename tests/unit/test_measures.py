@@ -8,16 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.measures import REFERENCE_POINTS, Measures, measure, surprisal_bits
-from core.tokens import ScoredText, Token
+from core.tokens import ScoredText, Token, unscored_columns
 
 
 def scored_with(probs):
     """A scored text with these probabilities, None where nothing was predicted."""
     logprobs = np.array([np.nan if p is None else math.log(p) for p in probs], dtype=np.float32)
-    nothing = np.zeros((len(probs), 0))
-    zeros = np.zeros(len(probs), dtype=np.int64)
-    ids = tuple(range(len(probs)))
-    return ScoredText(ids, logprobs, zeros, logprobs, nothing.astype(np.int64), nothing)
+    columns = list(unscored_columns(len(probs), 0))
+    columns[0] = logprobs
+    return ScoredText(tuple(range(len(probs))), *columns)
 
 
 def tokens_of(*pieces):
@@ -38,10 +37,11 @@ def test_sums_and_averages_of_any_span(probs, data):
     bits = math.fsum(-math.log2(probs[i]) for i in known)
     n_bytes = sum(len(pieces[i]) for i in known)
     assert (found.n_tokens, found.n_scored, found.n_bytes) == (stop - start, len(known), n_bytes)
-    assert found.total_bits == pytest.approx(bits, rel=1e-6, abs=1e-5)
-    assert (found.bits_per_token is None) == (not known)
+    averages = (found.bits_per_token, found.nats_per_token, found.perplexity)
+    assert all((value is None) == (not known) for value in (found.total_bits, *averages))
     assert (found.bits_per_byte is None) == (n_bytes == 0)
     if known:
+        assert found.total_bits == pytest.approx(bits, rel=1e-6, abs=1e-5)
         assert found.bits_per_token == pytest.approx(bits / len(known), rel=1e-6, abs=1e-5)
 
 
@@ -74,11 +74,19 @@ def test_special_tokens_have_no_bytes_of_text():
     assert measure(scored_with([0.5, 0.5]), tokens, 0, 2).n_bytes == 2
 
 
-def test_an_empty_span_has_no_averages():
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (0, 0), (2, 2)])
+def test_a_span_without_prediction_has_no_total_and_no_averages(start, stop):
     """Nothing scored: None, not 0 and not an error."""
-    found = measure(scored_with([None, 0.5]), tokens_of(b"a", b"b"), 0, 1)
+    found = measure(scored_with([None, 0.5]), tokens_of(b"a", b"b"), start, stop)
     averages = (found.bits_per_token, found.nats_per_token, found.bits_per_byte, found.perplexity)
-    assert averages == (None,) * 4
+    assert (found.total_bits, *averages) == (None,) * 5
+
+
+def test_a_certain_token_has_no_bits_and_that_is_a_number():
+    """p = 1: a total of 0 bits, which is not the same as no prediction."""
+    found = measure(scored_with([None, 1.0]), tokens_of(b"a", b"b"), 0, 2)
+    assert (found.total_bits, found.bits_per_token, found.bits_per_byte) == (0, 0, 0)
+    assert found.perplexity == 1
 
 
 @given(st.floats(-700, 0))

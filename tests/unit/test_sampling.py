@@ -15,7 +15,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from core.errors import InputError
+from core.errors import ContextTooLong, InputError
 from core.sampling import (
     SampledDistribution,
     Sampler,
@@ -28,7 +28,7 @@ from core.sampling import (
     step_with,
     take_step,
 )
-from core.tokens import Distribution
+from core.tokens import Candidate, Distribution
 
 NUDGE = 1e-11  # how far two orders of summing in float64 may move an edge
 
@@ -229,34 +229,57 @@ UNIT = st.floats(0, 1, exclude_max=True)
 @example([0.1] * 10, BELOW_1)
 @example([1e-9] * 3 + [1.0], BELOW_1)
 def test_a_draw_is_the_definition(weights, r):
-    """Walking the cumulative sum by hand ends at the same token, whose span holds r."""
+    """Walking the cumulative sum by hand ends at the same token: the first edge past r is its."""
     probs = np.array(weights) / np.sum(weights)
     sampled = SampledDistribution(np.arange(len(probs))[::-1].copy(), probs, ())
     edges = cumulative(probs)
     by_hand = next(i for i, edge in enumerate(edges.tolist()) if edge > r)
     chosen = draw(sampled, r)
     assert chosen == int(sampled.ids[by_hand])
-    start, stop = sampled.span_of(chosen)
-    assert start <= r < stop
+    start = edges[by_hand - 1] if by_hand else 0
+    assert start <= r < edges[by_hand]
 
 
 @given(WEIGHTS)
 def test_spans_tile_the_unit_interval(weights):
-    """From exactly 0 to exactly 1, each span starting where the one before stopped."""
+    """From exactly 0 to exactly 1: each edge ends one token's span and begins the next one's."""
     probs = np.array(weights) / np.sum(weights)
     sampled = SampledDistribution(np.arange(len(probs)), probs, ())
-    spans = [sampled.span_of(i) for i in range(len(probs))]
-    assert spans[0][0] == 0
-    assert spans[-1][1] == 1
-    assert all(before[1] == after[0] for before, after in itertools.pairwise(spans))
+    edges = cumulative(probs).tolist()
+    assert edges[-1] == 1
+    for i, (start, stop) in enumerate(itertools.pairwise([0.0, *edges])):
+        assert start <= stop
+        if start < stop:
+            assert draw(sampled, start) == draw(sampled, math.nextafter(stop, 0)) == i
 
 
-def test_a_token_that_was_cut_has_no_span_and_no_probability():
-    """prob_of and span_of of an id the stages removed."""
+def test_a_token_that_was_cut_is_never_drawn_and_has_no_probability():
+    """An id the stages removed: probability 0, and no r that hits it."""
     sampled = reshape(with_probs(0.6, 0.4), Sampler(top_k=1))
-    assert sampled.prob_of(1) == 0
-    assert sampled.span_of(1) is None
-    assert (sampled.prob_of(0), sampled.span_of(0)) == (1, (0, 1))
+    assert (sampled.prob_of(0), sampled.prob_of(1)) == (1, 0)
+    assert {draw(sampled, r) for r in (0.0, 0.5, 0.6, 0.7, BELOW_1)} == {0}
+
+
+@given(LOGITS, SAMPLERS, st.sets(st.integers(0, 45)))
+def test_the_mass_outside_some_tokens_is_that_of_the_others(logits, sampler, ids):
+    """The sum over all other tokens; exactly 0 when every token that is left was named."""
+    sampled = reshape(distribution_of(logits), sampler)
+    others = [i for i in range(len(logits)) if i not in ids]
+    by_hand = math.fsum(sampled.prob_of(i) for i in others)
+    assert sampled.mass_outside(sorted(ids)) == pytest.approx(by_hand, rel=1e-12)
+    assert sampled.mass_outside(sampled.ids.tolist()) == 0
+    assert sampled.mass_outside([]) == pytest.approx(1, rel=1e-12)
+
+
+@pytest.mark.parametrize("sampler", [Sampler(), Sampler(0), Sampler(0.5, 2, 0.9, 0.1)])
+def test_nothing_is_drawn_from_a_distribution_with_an_unknown_tail(sampler):
+    """A top-N engine's list can't be renormalised as if it were the whole: a sentence."""
+    logprobs = np.array([math.log(0.5), math.log(0.3), -math.inf], dtype=np.float32)
+    partial = Distribution(logprobs, tail_mass=0.2)
+    with pytest.raises(InputError, match=r"only the most likely tokens.*\.$"):
+        reshape(partial, sampler)
+    with pytest.raises(InputError, match="only the most likely"):
+        step_with(partial, sampler, None)
 
 
 @pytest.mark.parametrize("r", [-0.001, 1.0, 2.0, math.nan, math.inf])
@@ -297,14 +320,14 @@ def test_settings_that_mean_nothing_are_refused(settings):
 def test_greedy_takes_the_lowest_id_of_equals_and_draws_nothing():
     """The tie rule of the whole project; r is None."""
     step = take_step(distribution_of([0, 2, 2, 1]), Sampler(0), np.random.default_rng(0))
-    assert (step.id, step.r, step.sampler_prob, step.rank) == (1, None, 1, 1)
+    assert (step.token.id, step.r, step.sampler_prob, step.token.rank) == (1, None, 1, 1)
 
 
 def test_a_step_says_what_the_model_and_what_the_sampler_thought():
     """logprob and rank are the model's; sampler_prob is after the stages."""
     step = step_with(with_probs(0.2, 0.5, 0.3), Sampler(top_k=2), r=0.7)
-    assert (step.id, step.rank) == (2, 2)
-    assert step.logprob == pytest.approx(math.log(0.3), abs=1e-6)
+    assert (step.token.id, step.token.rank) == (2, 2)
+    assert step.token.logprob == pytest.approx(math.log(0.3), abs=1e-6)
     assert step.sampler_prob == pytest.approx(0.3 / 0.8, abs=1e-6)
 
 
@@ -316,53 +339,80 @@ def test_nothing_given_is_changed():
     before = [a.tobytes() for a in (logits, distribution.logprob_by_id, sampled.ids, sampled.probs)]
     document = [1, 2, 3]
     rng = np.random.default_rng(0)
-    list(generate(lambda ids: distribution, document, Sampler(0.7, 5, 0.9, 0.01), rng, 5))
+    sampler = Sampler(0.7, 5, 0.9, 0.01)
+    list(generate(lambda ids: distribution, document, sampler, rng, 5, (), 100))
     draw(sampled, 0.3)
-    sampled.span_of(int(sampled.ids[0]))
+    sampled.mass_outside(sampled.ids[:2].tolist())
+    cumulative(sampled.probs)
     after = [a.tobytes() for a in (logits, distribution.logprob_by_id, sampled.ids, sampled.probs)]
     assert before == after
     assert document == [1, 2, 3]
 
 
-def run(toy, seed, sampler=None, n=40, stop_ids=()):
+START = [256, *b"The "]
+
+
+def run(toy, seed, sampler=None, n=40, stop_ids=(), max_length=4096):
     rng = np.random.default_rng(seed)
-    start = [*toy.info.prefix_ids, *b"The "]
-    return list(generate(toy.next, start, sampler or Sampler(), rng, n, stop_ids))
+    return list(generate(toy.next, START, sampler or Sampler(), rng, n, stop_ids, max_length))
 
 
 def test_the_same_seed_gives_the_same_text(toy):
     """Twice the same steps, r included; another seed gives another text."""
     assert run(toy, 7) == run(toy, 7)
-    assert [s.id for s in run(toy, 7)] != [s.id for s in run(toy, 8)]
+    assert [s.token.id for s in run(toy, 7)] != [s.token.id for s in run(toy, 8)]
 
 
 @pytest.mark.parametrize("sampler", [Sampler(), Sampler(0), Sampler(0.5, 8, 0.9, 0.05)])
 def test_generation_is_the_loop_done_by_hand(toy, sampler):
     """Predict, reshape, one uniform number, the token it hits, append: again and again."""
     rng = np.random.default_rng(3)
-    document = [*toy.info.prefix_ids, *b"The "]
+    document = list(START)
     for step in run(toy, 3, sampler):
-        sampled = reshape(toy.next(document), sampler)
+        distribution = toy.next(document)
+        sampled = reshape(distribution, sampler)
         r = None if sampler.greedy else rng.random()
         assert step.r == r
-        assert step.id == (sampled.ids[0] if r is None else draw(sampled, r))
-        document.append(step.id)
+        chosen = int(sampled.ids[0] if r is None else draw(sampled, r))
+        logprob, rank = distribution.logprob_of(chosen), distribution.rank_of(chosen)
+        assert step.token == Candidate(chosen, logprob, rank)
+        assert step.sampler_prob == sampled.prob_of(chosen)
+        document.append(chosen)
 
 
 def test_generation_stops_after_a_stop_token(toy):
     """The stop token is the last step; without it the length decides."""
     period = ord(".")
     steps = run(toy, 1, n=200, stop_ids={period})
-    assert [s.id for s in steps].index(period) == len(steps) - 1 < 199
+    assert [s.token.id for s in steps].index(period) == len(steps) - 1 < 199
     assert len(run(toy, 1, n=17)) == 17
     assert run(toy, 1, n=0) == []
+
+
+def test_generation_stops_where_the_document_is_full(toy):
+    """The document never grows past max_length; what was made before is the same text."""
+    long = run(toy, 1, n=17)
+    for room in (1, 5, 16, 17, 18):
+        assert run(toy, 1, n=17, max_length=len(START) + room) == long[:room]
+
+
+@pytest.mark.parametrize(("too_many", "told"), [(0, 6), (1, 6), (3, 8)])
+def test_generation_where_nothing_can_be_appended_says_so(toy, too_many, told):
+    """A full document raises ContextTooLong before the model is asked or a number drawn."""
+    rng = np.random.default_rng(0)
+    asked = []
+    document = [*START, *b"abc"[:too_many]]
+    with pytest.raises(ContextTooLong, match=f"{told} tokens; .* at most {len(START)}"):
+        list(generate(asked.append, document, Sampler(), rng, 5, (), len(START)))
+    assert asked == []
+    assert rng.random() == np.random.default_rng(0).random()
 
 
 def test_draws_come_as_often_as_their_probability(toy):
     """20,000 draws from fixed seeds: within 5 standard deviations (fixed, so never by chance)."""
     distribution, n = with_probs(0.6, 0.3, 0.1), 20_000
     rng = np.random.default_rng(0)
-    ids = [take_step(distribution, Sampler(), rng).id for _ in range(n)]
+    ids = [take_step(distribution, Sampler(), rng).token.id for _ in range(n)]
     for token_id, p in enumerate((0.6, 0.3, 0.1)):
         assert abs(ids.count(token_id) / n - p) < 5 * math.sqrt(p * (1 - p) / n)
 

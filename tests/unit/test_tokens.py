@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from core.errors import NoPrediction
 from core.tokens import (
+    Candidate,
     Distribution,
     ScoredText,
     Token,
     Vocabulary,
     partial_characters,
     require_context,
+    unscored_columns,
 )
 
 LOGITS = st.lists(
@@ -130,14 +132,99 @@ def test_a_distribution_can_not_be_written_into():
         distribution_of([0.0, 1.0]).logprob_by_id[0] = 0
 
 
+@given(LOGITS)
+def test_a_candidate_is_a_token_with_what_the_model_gives_it(logits):
+    """The distribution's own log-probability and rank; plain numbers, whatever kind of id came."""
+    distribution = distribution_of(logits)
+    for token_id in (0, np.int64(len(logits) - 1)):
+        found = distribution.candidate(token_id)
+        logprob, rank = distribution.logprob_of(token_id), distribution.rank_of(token_id)
+        assert found == Candidate(int(token_id), logprob, rank)
+        assert type(found.id) is int
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+def test_a_candidate_of_the_tail_has_no_rank():
+    """Where the engine did not say, nothing is made up."""
+    assert PARTIAL.candidate(1) == Candidate(1, -math.inf, None)
+
+
+@given(LOGITS, st.sets(st.integers(0, 49)))
+def test_the_mass_outside_some_tokens_is_that_of_the_others(logits, ids):
+    """Summed over the others, not subtracted from 1: exact where it is tiny, exactly 0 for none."""
+    distribution = distribution_of(logits)
+    inside = sorted(i for i in ids if i < len(logits))
+    others = [i for i in range(len(logits)) if i not in ids]
+    by_hand = math.fsum(math.exp(distribution.logprob_of(i)) for i in others)
+    assert distribution.mass_outside(inside) == pytest.approx(by_hand, rel=1e-12, abs=0)
+    assert distribution.mass_outside(np.array(inside, dtype=np.int64)) == pytest.approx(by_hand)
+    assert distribution.mass_outside(range(len(logits))) == 0
+
+
+def test_a_mass_too_small_to_be_subtracted():
+    """e^-50 beside 1: 1 − 1 would be 0."""
+    distribution = distribution_of([0.0, -50.0, -50.0])
+    assert distribution.mass_outside([0]) == pytest.approx(2 * math.exp(-50), rel=1e-5)
+
+
+def test_what_is_listed_and_what_is_not_sum_to_1():
+    """The top and the mass outside it, of a whole distribution."""
+    distribution = distribution_of(np.arange(10))
+    top = distribution.top(4)
+    listed = math.fsum(math.exp(distribution.logprob_of(i)) for i in top)
+    assert listed + distribution.mass_outside(top) == pytest.approx(1, abs=1e-6)
+
+
+def test_the_mass_outside_of_a_partial_distribution_holds_the_tail():
+    """Tokens the engine did not list are outside too."""
+    assert PARTIAL.mass_outside([0]) == pytest.approx(0.5, abs=1e-6)
+    assert PARTIAL.mass_outside([0, 2]) == pytest.approx(0.2)
+    assert PARTIAL.mass_outside([]) == pytest.approx(1, abs=1e-6)
+
+
+def scored_with(ids, probs, ranks):
+    """A scored text with these probabilities and ranks, None where nothing was predicted."""
+    columns = list(unscored_columns(len(ids), 2))
+    columns[0] = np.array([math.nan if p is None else math.log(p) for p in probs], np.float32)
+    columns[1] = np.array(ranks)
+    return ScoredText(ids, *columns)
+
+
+SCORED = scored_with((4, 5, 6), [None, 0.5, 1 / 6], [0, 1, 2])
+COLUMNS = ("logprobs", "ranks", "entropies_bits", "top_ids", "top_logprobs", "rest_mass")
+
+
+def test_before_anything_is_scored_nothing_is_known():
+    """The columns of a ScoredText, in its order: NaN, rank 0 and no guess, never 0 bits."""
+    unscored = ScoredText((7, 8, 9), *unscored_columns(3, 2))
+    assert not unscored.predicted.any()
+    assert np.isnan([unscored.logprobs, unscored.entropies_bits, unscored.rest_mass]).all()
+    assert unscored.ranks.tolist() == [0, 0, 0]
+    assert unscored.top_ids.shape == unscored.top_logprobs.shape == (3, 2)
+    assert np.isneginf(unscored.top_logprobs).all()
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_scored_text_can_not_be_written_into(column):
+    """It is remembered and shared by everyone who asked for the same text."""
+    with pytest.raises(ValueError, match="read-only"):
+        getattr(SCORED, column)[1] = 0
+
+
+def test_a_token_of_a_scored_text_is_a_candidate():
+    """Id, log-probability and rank of each token; no rank where nothing was predicted."""
+    assert SCORED.candidate(2) == Candidate(6, float(np.float32(math.log(1 / 6))), 2)
+    first = SCORED.candidate(0)
+    assert (first.id, first.rank) == (4, None)
+    assert math.isnan(first.logprob)
+
+
 def test_a_scored_text_survives_pickling_and_knows_its_bits():
     """surprisals are −log2 p; the first token has no prediction."""
-    logprobs = np.array([np.nan, math.log(0.5), math.log(1 / 6)], dtype=np.float32)
-    nothing = np.zeros((3, 0))
-    scored = ScoredText(
-        (4, 5, 6), logprobs, np.array([0, 1, 2]), logprobs, nothing.astype(int), nothing
-    )
+    scored = SCORED
     back = pickle.loads(pickle.dumps(scored))
+    for column in COLUMNS:
+        np.testing.assert_array_equal(getattr(back, column), getattr(scored, column))
     assert len(back) == 3
     assert back.ids == scored.ids
     assert back.predicted.tolist() == [False, True, True]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from core import weights
 from core.config import Settings
 from core.errors import ConfigError, WeightsError
-from core import weights
 from core.sources import converted, hub
 from core.sources.hub import HubError, HubUnreachable
 

@@ -1,0 +1,47 @@
+"""What may be said about a model that was opened with transformers.
+
+Reads configurations and tokenizers; knows nothing of torch or of predicting.
+"""
+
+from typing import Any
+
+from core.config import Settings
+from core.engines import ModelInfo
+from core.engines.templates import ChatWriter
+from core.weights import LocalModel
+
+
+def describe(
+    model: Any,
+    tokenizer: Any,
+    found: LocalModel,
+    settings: Settings,
+    writer: ChatWriter,
+    device: str,
+) -> ModelInfo:
+    """The ModelInfo of an opened model; ``device`` is the name of what it runs on."""
+    config = model.config.get_text_config()
+    prefix = tokenizer("", add_special_tokens=True)["input_ids"]
+    return ModelInfo(
+        name=found.name,
+        licence=found.licence,
+        source=found.source,
+        device=device,
+        dtype=str(model.dtype).removeprefix("torch."),
+        vocab_size=int(model.get_output_embeddings().weight.shape[0]),
+        context_length=min(settings.max_tokens, int(config.max_position_embeddings)),
+        prefix_ids=tuple(i for i in prefix if i != tokenizer.eos_token_id),
+        stop_ids=_stop_ids(model, tokenizer),
+        note=found.note,
+        chat_note=writer.note,
+        lent_template=writer.lent_template,
+        folder=str(found.folder),
+    )
+
+
+def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """End of text and end of turn: what the model's files name, and Gemma's marker."""
+    named = model.generation_config.eos_token_id
+    ids = set(named if isinstance(named, list) else [named]) | {tokenizer.eos_token_id}
+    ids.add(tokenizer.get_added_vocab().get("<end_of_turn>"))
+    return frozenset(i for i in ids if i is not None)
