@@ -9,8 +9,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def demo(visit, open_tab):
-    demo = open_tab(visit(), "Chat-as-Document")
+def demo(visit, open_page):
+    demo = open_page(visit("/chat-document"))
     expect(demo.rows).to_have_count(10)
     return demo
 
