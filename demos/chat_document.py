@@ -70,8 +70,7 @@ def preview(engine: Engine, state: Chat, system: str, user: str) -> Any:
     """
     written = state.document.ids
     if not str(user).strip():
-        position = state.position if written else None
-        return _strip(engine, state.rendered, state.document, position)
+        return _strip(engine, state.rendered, state.document, state.position)
     _check_message(system, user)
     if written:
         ids = chat.add_turn(written, _next_turn(engine, state, user, False), engine.vocabulary)
@@ -189,7 +188,8 @@ def _document_facts(engine: Engine, state: Chat) -> list[dict[str, str]]:
 
 def look(engine: Engine, state: Chat, span: Any) -> View:
     """The distribution at the token that was clicked."""
-    return show(engine, state, views.picked_position(span, len(state.document)))
+    position = views.picked_position(span, len(state.document))
+    return views.keep_selection(show(engine, state, position))
 
 
 def choose(engine: Engine, state: Chat, pick: Any) -> View:

@@ -57,7 +57,8 @@ def show(engine: Engine, document: Document, position: int) -> View:
 
 def look(engine: Engine, document: Document, span: Any) -> View:
     """The distribution at the token that was clicked in the strip."""
-    return show(engine, document, views.picked_position(span, len(document)))
+    position = views.picked_position(span, len(document))
+    return views.keep_selection(show(engine, document, position))
 
 
 def choose(engine: Engine, document: Document, span: Any, pick: Any) -> View:
