@@ -141,7 +141,8 @@ def _document_facts(engine: Engine, talk: Conversation) -> list[dict[str, str]]:
 
 def look(engine: Engine, past: Past, span: Any) -> View:
     """The distribution at the token that was clicked."""
-    return show(engine, past, views.picked_position(span, len(past.now.talk.document)))
+    position = views.picked_position(span, len(past.now.talk.document))
+    return views.keep_selection(show(engine, past, position))
 
 
 def look_at_end(engine: Engine, past: Past) -> View:

@@ -60,7 +60,8 @@ def show(engine: Engine, history: History[Document], position: int) -> View:
 
 def look(engine: Engine, history: History[Document], span: Any) -> View:
     """The distribution at the token that was clicked in the strip."""
-    return show(engine, history, views.picked_position(span, len(history.now)))
+    position = views.picked_position(span, len(history.now))
+    return views.keep_selection(show(engine, history, position))
 
 
 def choose(engine: Engine, history: History[Document], span: Any, pick: Any) -> View:

@@ -187,7 +187,7 @@ def run_on(
 def look(engine: Engine, bench: Bench, span: Any, *settings: Any) -> View:
     """The step that chose the clicked token, with its own r and sampler."""
     position = views.picked_position(span, len(bench.document))
-    return show(engine, _at(engine, bench, position), settings)
+    return views.keep_selection(show(engine, _at(engine, bench, position), settings))
 
 
 def _sliders() -> list[Slider]:

@@ -175,6 +175,15 @@ def distribution_facts(distribution: Distribution, rest: Json) -> list[dict[str,
     ]
 
 
+def keep_selection(view: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A view (state, strip, …) of a click on the strip, without the selection.
+
+    The page shows it already, or a later one: sent back it would undo the next arrow key.
+    """
+    state, strip, *others = view
+    return state, {key: prop for key, prop in strip.items() if key != "value"}, *others
+
+
 def picked_position(span: Any, n: int) -> int:
     """The position a strip's selection points at, 0…n; the end where nothing valid is selected."""
     start = span.get("start") if isinstance(span, dict) else None

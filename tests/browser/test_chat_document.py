@@ -9,8 +9,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def demo(visit, open_tab):
-    demo = open_tab(visit(), "Chat-as-Document")
+def demo(visit, open_page):
+    demo = open_page(visit("/chat-document"))
     expect(demo.rows).to_have_count(10)
     return demo
 
@@ -74,7 +74,7 @@ def test_roles_are_distinct(demo):
 def test_strip_follows_the_typing(demo):
     """A new chat's document grows with the message as it is typed, its turn still open."""
     demo.button("New chat").click()
-    expect(demo.chips).to_have_count(0)
+    expect(demo.chips).to_have_text(["?"])
     box = demo.box("Your message")
     box.fill("")
     box.press_sequentially("Hello there", delay=10)
@@ -83,13 +83,13 @@ def test_strip_follows_the_typing(demo):
     assert turns(demo) == ["system", "user"]
     assert demo.chips.last.inner_text().endswith("there")
     box.fill("")
-    expect(demo.chips).to_have_count(0)
+    expect(demo.chips).to_have_text(["?"])
 
 
 def test_end_turn_opens_the_models_turn(demo):
     """ "End turn" closes the user's turn, opens the model's, and empties the box."""
     demo.button("New chat").click()
-    expect(demo.chips).to_have_count(0)
+    expect(demo.chips).to_have_text(["?"])
     send(demo, "Name a colour.")
     assert turns(demo) == ["system", "user", "assistant"]
     assert demo.text().endswith("Name a colour.<|im_end|>\n<|im_start|>assistant\n")
@@ -124,9 +124,8 @@ def test_the_document_so_far_stands_while_a_second_message_is_typed(demo):
 
 def test_stop_keeps_what_is_there(demo):
     """Stop in the middle keeps the reply so far; generating goes on from there."""
-    demo.root.get_by_role("button", name="Write a haiku").click()
     demo.button("New chat").click()
-    expect(demo.chips).to_have_count(0)
+    expect(demo.chips).to_have_text(["?"])
     send(demo, "Tell me a very long story about the sea and a ship.")
     unfold_settings(demo, 100)
     prompt = demo.ids()
@@ -185,7 +184,7 @@ def test_undo_and_new_chat(demo):
     expect(demo.chips).to_have_count(len(prompt) + 1)
     assert demo.ids() == prompt
     demo.button("New chat").click()
-    expect(demo.chips).to_have_count(0)
+    expect(demo.chips).to_have_text(["?"])
     expect(demo.title).to_contain_text("End your turn")
     expect(demo.rows).to_have_count(0)
 

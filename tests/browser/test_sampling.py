@@ -9,8 +9,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def demo(visit, open_tab):
-    demo = open_tab(visit(), "Sampling")
+def demo(visit, open_page):
+    demo = open_page(visit("/sampling"))
     expect(demo.rows).to_have_count(10)
     return demo
 

@@ -10,8 +10,8 @@ TEXT = "The quick brown fox jumps over the lazy dog and runs away."
 
 
 @pytest.fixture
-def demo(visit, open_tab):
-    demo = open_tab(visit(), "Surprisal")
+def demo(visit, open_page):
+    demo = open_page(visit("/surprisal"))
     demo.box("Text").fill(TEXT)
     demo.button("Measure").click()
     expect(demo.chips).to_have_count(13)

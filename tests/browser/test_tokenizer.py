@@ -9,8 +9,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def demo(visit, open_tab):
-    return open_tab(visit(), "Tokenizer")
+def demo(visit, open_page):
+    return open_page(visit("/tokenizer"))
 
 
 def test_strip_follows_the_typing(demo):

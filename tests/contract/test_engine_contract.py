@@ -187,11 +187,11 @@ def test_the_same_ids_give_the_same_answer_however_computed(engine, forgetful):
 
 
 def test_a_cache_of_one_document_is_not_used_for_another(engine, forgetful):
-    """Same length, one other token; and going back to a shorter document."""
+    """One other token, in a longer document and in one as long; and back to a shorter one."""
     first = document(engine, "The capital of France is")
     second = document(engine, "The capital of Italy is")
     warm = forgetful(engine)
-    for ids in (first, second, first[:-1], second[:-2], first):
+    for ids in (first[:-1], second, first, second[:-2], first, second[:-1]):
         assert_same(warm.next(ids), forgetful(engine).next(ids))
 
 

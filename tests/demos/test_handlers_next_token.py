@@ -133,7 +133,7 @@ def test_earlier_token_shows_what_it_was_chosen_from(engine):
         for row in candidates["rows"]
     ]
     assert f"(token {at})" in shown["title"]
-    assert strip["value"]["start"] == at
+    assert "value" not in strip  # the page has the selection, or by now a later one
 
 
 def test_a_token_outside_the_list_is_shown_apart(engine):

@@ -265,6 +265,8 @@ BAD_MESSAGES = {
     "surrogate in a key": r'[{"role": "user", "content": "x", "\ud83d": 1}]',
     "nul in a role": r'[{"role": "us\u0000er", "content": "x"}]',
     "megabyte": MESSAGE % ('"' + "a" * 2**20 + '"'),
+    "nested beside the content": '[{"role": "user", "content": "x", "y": %s}]'
+    % ("[" * 50 + "]" * 50),
     "not a text": None,
     "huge number": MESSAGE % ("9" * 10_000),
     **{

@@ -148,6 +148,12 @@ def test_only_the_templates_own_names_are_control(before, after):
     assert [piece for piece, control in pieces if control] == ["<|x|>"] * 3
 
 
+def test_a_control_token_whose_name_begins_another_is_not_split():
+    """The longest name wins, hidden or written by the template."""
+    assert NO_DIGITS.split("<a><b>c<a>") == [("<a><b>", True), ("c", False), ("<a>", True)]
+    assert NO_DIGITS.hide("<a><b>").count(chat.GUARD_OPEN) == 1
+
+
 def test_the_guards_own_mark_is_refused():
     """A text that holds it could pass for something hidden."""
     with pytest.raises(InputError, match="private-use"):
