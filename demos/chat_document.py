@@ -60,8 +60,7 @@ def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, An
     """
     talk, note = past.now.talk, _note(engine, past.now.talk, system)
     if not str(user).strip():
-        position = past.now.position if talk.document.ids else None
-        return _strip(engine, talk.rendered, talk.document, position), note
+        return _strip(engine, talk.rendered, talk.document, past.now.position), note
     _check_message(system, user)
     shown = with_open_turn(engine, talk, system, user)
     return _strip(engine, shown, talk.document, None), note
