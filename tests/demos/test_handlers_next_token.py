@@ -127,6 +127,7 @@ def test_earlier_token_shows_what_it_was_chosen_from(engine):
     at = len(history.now) - 11
     looked, strip, shown, *_ = next_token.look(engine, history, span(at))
     assert looked == history
+    assert tuple(chip_ids(strip)) == history.now.ids
     assert [row["id"] for row in chosen_rows(shown)] == [pick["id"]]
     assert shown["rows"] == [
         row | ({"chosen": True, "flag": "chosen"} if row["id"] == pick["id"] else {})

@@ -20,6 +20,7 @@ from core.engines.toy import ToyEngine
 from core.errors import ContextTooLong, InputError
 from core.palette import heat_level
 from demos import surprisal
+from demos.ui import views
 
 TEXT = "The cat sat on the mat. A token is a café."
 
@@ -60,21 +61,25 @@ def test_colours_follow_the_bits(engine):
 
 @pytest.mark.parametrize("picked", [(0, 1), (1, 2), (2, 7), (0, 5), (0, None)])
 def test_span_facts_are_the_sum_of_the_shown_bits(engine, picked):
-    """A span's total is the sum of the bits on its chips; the mean is over predicted ones."""
+    """A span's total is the sum of the bits on its chips; the mean is over predicted ones.
+
+    Where none was predicted it says so, and never 0 bits.
+    """
     state, strip, *_ = reading(engine)
     start, stop = picked[0], picked[1] or len(state.scored)
     selected, _ = surprisal.select(engine, state, span(start, stop))
     bits = [b for chip in strip["tokens"][start:stop] if (b := bits_of(chip)) is not None]
     counted = facts(selected)
     assert counted["selected"].split()[0] == str(stop - start)
+    if not bits:
+        assert counted["total bits"] == "no prediction"
+        assert counted.keys() == {"selected", "total bits"}
+        return
     assert float(counted["total bits"]) == pytest.approx(sum(bits), abs=0.0051)
     total = float(exact(selected)["total bits"].split()[0])
     assert total == pytest.approx(sum(bits), abs=1e-4)
-    if bits:
-        mean = sum(bits) / len(bits)
-        assert float(counted["bits per token"]) == pytest.approx(mean, abs=0.0051)
-    else:
-        assert counted["bits per token"] == "–"
+    mean = sum(bits) / len(bits)
+    assert float(counted["bits per token"]) == pytest.approx(mean, abs=0.0051)
 
 
 def test_whole_text_numbers_bridge(engine):
@@ -93,7 +98,9 @@ def test_whole_text_numbers_bridge(engine):
         for chip in strip["tokens"]
         if bits_of(chip) is not None
     )
-    assert float(exact(whole)["bits per byte"]) == pytest.approx(sum(bits) / n_bytes, rel=1e-5)
+    per_byte, over = exact(whole)["bits per byte"].split(", ")
+    assert float(per_byte) == pytest.approx(sum(bits) / n_bytes, rel=1e-5)
+    assert over == f"over the {n_bytes:,} bytes of the predicted tokens"
     assert int(numbers["tokens scored"]) == len(bits) == int(state.scored.predicted.sum())
 
 
@@ -112,6 +119,24 @@ def test_click_shows_what_was_predicted_there(engine):
         assert [row["id"] for row in chosen_rows(listing)] == [ids[at]]
         total = sum(row["prob"] for row in rows) + listing["rest"]["prob"]
         assert total == pytest.approx(1, abs=1e-4)
+        rest = distribution.mass_outside([row["id"] for row in rows])
+        assert listing["rest"]["prob"] == pytest.approx(rest, rel=1e-3, abs=1e-6)
+        n_rest = engine.info.vocab_size - len(rows)
+        assert f"{n_rest:,} tokens" in listing["rest"]["label"]
+
+
+def test_a_listing_of_a_scored_text_is_that_of_the_distribution(toy):
+    """Same rows, same ranks, same rest, whether or not the token is among the likely ones."""
+    scored = toy.score([256, *b"The qat"], top_n=5)
+    for at in range(1, len(scored)):
+        found = views.Listing.of_scored(scored, at, toy.info.vocab_size)
+        wanted = views.Listing.of_distribution(toy.next(scored.ids[:at]), 5, scored.ids[at])
+        assert (found.entries, found.n_rest, found.chosen) == (
+            wanted.entries,
+            wanted.n_rest,
+            wanted.chosen,
+        )
+        assert found.rest_prob == pytest.approx(wanted.rest_prob, rel=1e-5)
 
 
 def test_no_list_where_nothing_was_predicted(engine):
@@ -134,7 +159,8 @@ def test_a_single_token_has_nothing_to_sum(smollm2):
     assert len(smollm2.tokenize("Hi")) == 1
     _, _, whole, selected, listing, *_ = reading(smollm2, "Hi")
     assert facts(whole) == {"tokens scored": "0"}
-    assert facts(selected)["bits per token"] == "–"
+    assert facts(selected) == {"selected": "1 token", "total bits": "no prediction"}
+    assert "nothing stands before" in exact(selected)["total bits"]
     assert listing["rows"] == []
 
 

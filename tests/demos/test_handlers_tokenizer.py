@@ -81,13 +81,13 @@ def test_special_tokens_lists_those_of_the_model(engine):
 def test_look_counts_the_selected_span(toy):
     """A selected span gives its number of tokens, its bytes and its ids."""
     counted = facts(tokenizer.look(toy, "abc", False, span(1, 3)))
-    assert counted == {"tokens": "2", "UTF-8 bytes": "2", "token ids": "98 99"}
+    assert counted == {"tokens selected": "2", "bytes selected": "2", "token ids": "98 99"}
 
 
 def test_look_outlives_a_selection_of_another_text(toy):
     """A selection past the end of the text, or none, is not an error."""
     for picked in (span(2, 90), None, "x", {"start": "a"}, {"start": 3, "stop": 1}):
-        assert facts(tokenizer.look(toy, "abc", False, picked))["tokens"]
+        assert facts(tokenizer.look(toy, "abc", False, picked))["tokens selected"]
 
 
 def test_empty_text_empties_the_strip(toy):

@@ -1,5 +1,6 @@
 """From ``python app.py`` to live demos: the lab, the wiring, long work, and discovery."""
 
+import asyncio
 import logging
 import shutil
 import threading
@@ -8,45 +9,120 @@ import gradio as gr
 import httpx
 import pytest
 import serving
+from handling import assert_sentence
 
 from core.engines.toy import ToyEngine
 from core.errors import InputError, LabError
 from core.progress import Progress
 from demos import discover
+from demos.ui.api import PublicApi
 from demos.ui.background import reporting
-from demos.ui.events import bind
+from demos.ui.component import Number, Slider
+from demos.ui.events import Page, bind
+from demos.ui.glossary import GLOSSARY, as_markdown
 from demos.ui.lab import Lab
+from demos.ui.page import build_app, build_single
 
 SECONDS = 20
 
 
-def opened(engine=None):
-    """A lab whose engine is there."""
-    lab = Lab(lambda report: engine or ToyEngine()).start()
-    lab.engine()
+def waited(lab):
+    """The lab, once there is an engine or can be none."""
+    asyncio.run(asyncio.wait_for(lab.wait(), SECONDS))
     return lab
 
 
-def test_engine_waits_until_it_is_open():
-    """``engine()`` waits for an engine that is still being opened, for everyone who asks."""
-    gate, handed_out = threading.Event(), []
+def opened(engine=None):
+    """A lab whose engine is there."""
+    return waited(Lab(lambda report: engine or ToyEngine()).start())
+
+
+@pytest.fixture
+def loading():
+    """A lab that loads until its gate is opened."""
+    gate = threading.Event()
 
     def open_engine(report):
+        report(Progress("Fetching", 10, 93, "MB"))
         gate.wait(SECONDS)
         return ToyEngine()
 
-    lab = Lab(open_engine).start()
-    waiting = [threading.Thread(target=lambda: handed_out.append(lab.engine())) for _ in range(3)]
-    for thread in waiting:
-        thread.start()
-    assert not lab.ready
-    assert handed_out == []
+    lab = Lab(open_engine)
+    lab.gate = gate
+    yield lab
     gate.set()
-    for thread in waiting:
-        thread.join(SECONDS)
-    assert lab.ready
-    assert len(handed_out) == 3
-    assert len(set(map(id, handed_out))) == 1
+
+
+def no_engine(report):
+    raise LabError("There is no such model. Set LAB_MODEL to another.")
+
+
+def test_asking_for_the_engine_never_waits(loading):
+    """Before the engine is open whoever asks gets a sentence at once; then all get the same one."""
+    for lab in (loading, loading.start()):
+        for _ in range(3):
+            with pytest.raises(LabError, match="not ready yet") as error:
+                lab.engine()
+            assert_sentence(error)
+    assert not loading.ready
+    loading.gate.set()
+    waited(loading)
+    assert loading.ready
+    assert loading.engine() is loading.engine()
+
+
+def test_the_sentence_while_loading_says_what_is_going_on(loading):
+    """The stage of the start-up, and that nothing typed is lost."""
+    loading.start()
+    while loading.progress.stage != "Fetching":
+        pass
+    with pytest.raises(LabError, match=r"Fetching: 10 of 93 MB.* typed is kept; try again"):
+        loading.engine()
+
+
+def test_waiting_holds_no_thread(loading):
+    """A class that waits for the model waits in one thread, and all go on when it is there."""
+    loading.start()
+    n_threads = threading.active_count()
+
+    async def a_class():
+        pupils = [asyncio.create_task(loading.wait()) for _ in range(200)]
+        await asyncio.sleep(0.05)
+        assert not any(pupil.done() for pupil in pupils)
+        assert threading.active_count() <= n_threads
+        loading.gate.set()
+        await asyncio.wait_for(asyncio.gather(*pupils), SECONDS)
+
+    asyncio.run(a_class())
+    assert loading.ready
+
+
+def test_waiting_ends_when_there_can_be_no_engine():
+    """Nobody waits for an engine that will never come."""
+    lab = waited(Lab(no_engine).start())
+    assert not lab.ready
+    assert lab.failure
+
+
+def test_the_api_waits_for_the_engine_and_then_answers(loading):
+    """A script that asks while the model loads gets its answer, not an error."""
+    loading.start()
+
+    async def ask():
+        answer = asyncio.create_task(PublicApi(loading).tokenize("abc"))
+        await asyncio.sleep(0.05)
+        assert not answer.done()
+        loading.gate.set()
+        return await asyncio.wait_for(answer, SECONDS)
+
+    assert asyncio.run(ask())["n_tokens"] == 3
+
+
+def test_the_api_tells_why_there_is_no_engine():
+    """The sentence of the failure, as from any other handler."""
+    with pytest.raises(gr.Error) as error:
+        asyncio.run(PublicApi(Lab(no_engine).start()).next_token("abc"))
+    assert error.value.message == "There is no such model. Set LAB_MODEL to another."
 
 
 def test_progress_is_kept_and_told(caplog):
@@ -66,17 +142,14 @@ def test_progress_is_kept_and_told(caplog):
         assert reported.wait(SECONDS)
         assert lab.progress.sentence == "Loading…"
         gate.set()
-        lab.engine()
+        waited(lab)
     assert caplog.messages[:2] == ["Fetching: 10 of 93 MB", "Loading…"]
 
 
 def test_a_lab_error_in_opening_is_raised_as_its_sentence(caplog):
     """When there can be no engine, everyone who asks gets the sentence with the remedy."""
 
-    def open_engine(report):
-        raise LabError("There is no such model. Set LAB_MODEL to another.")
-
-    lab = Lab(open_engine).start()
+    lab = waited(Lab(no_engine).start())
     for _ in range(2):
         with pytest.raises(LabError, match="Set LAB_MODEL to another"):
             lab.engine()
@@ -91,7 +164,7 @@ def test_a_bug_in_opening_is_logged_with_its_traceback_and_told(caplog):
     def open_engine(report):
         raise ZeroDivisionError("a bug")
 
-    lab = Lab(open_engine).start()
+    lab = waited(Lab(open_engine).start())
     with pytest.raises(LabError, match="terminal"):
         lab.engine()
     [record] = [record for record in caplog.records if record.exc_info]
@@ -148,10 +221,132 @@ def test_bind_tells_why_there_is_no_engine():
     def open_engine(report):
         raise LabError("Connect to a network and start again.")
 
-    bound = bind(Lab(open_engine).start(), plain)
+    bound = bind(waited(Lab(open_engine).start()), plain)
     with pytest.raises(gr.Error) as error:
         bound("x")
     assert error.value.message == "Connect to a network and start again."
+
+
+@pytest.mark.parametrize("handler", [plain, streaming])
+def test_bind_tells_that_the_engine_is_not_there_yet(loading, handler):
+    """A click while the model loads gets a message, never a thread that waits."""
+    bound = bind(loading.start(), handler)
+    with pytest.raises(gr.Error, match="not ready yet"):
+        list(bound("x"))
+
+
+# --- the page comes alive
+
+
+def followers(app):
+    """What the page asks about start-up: the dependencies that write the header's state."""
+    return [fn for fn in app.fns.values() if fn.name == "follow"]
+
+
+def told(app):
+    """(header update, clock update, ready) of one question, the same from each trigger."""
+    first, *others = [follower.fn() for follower in followers(app)]
+    for answer in others:
+        assert answer[0] == first[0]
+        assert answer[2] == first[2]
+    return first
+
+
+def test_the_page_asks_until_the_engine_is_there(loading):
+    """At once when it is opened, then by the clock; the header says how far it is, then stops."""
+    app = build_single(discover()[0], loading.start())
+    asked_by = [target[1] for follower in followers(app) for target in follower.targets]
+    assert sorted(asked_by) == ["load", "tick"]
+    bar, clock, ready = told(app)
+    assert (bar["busy"], bar["fraction"], ready) == (
+        loading.progress.sentence,
+        pytest.approx(10 / 93),
+        False,
+    )
+    assert clock == gr.skip()
+    loading.gate.set()
+    waited(loading)
+    bar, clock, ready = told(app)
+    assert (bar["busy"], bar["model"], ready) == ("", "toy", True)
+    assert clock.active is False
+
+
+def test_the_page_says_why_there_is_no_engine():
+    """The reason stays in the header, nothing is asked any more, and no first view is tried."""
+    bar, clock, ready = told(build_single(discover()[0], waited(Lab(no_engine).start())))
+    assert bar == gr.update(
+        busy="There is no such model. Set LAB_MODEL to another.", fraction=None, failed=True
+    )
+    assert clock.active is False
+    assert ready is False
+
+
+@pytest.mark.parametrize("demo", discover(), ids=lambda demo: demo.slug)
+def test_first_views_follow_the_state_that_says_ready(demo):
+    """Every demo opens alive: its first views wait for the state the followers write."""
+    app = build_single(demo, Lab(no_engine))
+    bars, clocks, states = zip(
+        *[[output._id for output in follower.outputs] for follower in followers(app)], strict=True
+    )
+    [ready] = set(states)
+    assert len(set(bars)) == len(set(clocks)) == 1
+    opening = [fn for fn in app.fns.values() if (ready, "change") in fn.targets]
+    assert opening
+    assert all(fn.outputs for fn in opening)
+
+
+def test_each_page_of_the_app_comes_alive_by_itself():
+    """The tabs and every demo's own page each have followers, a clock and a state of their own."""
+    app = build_app(discover(), Lab(no_engine))
+    pages = 1 + len(discover())
+    assert len(followers(app)) == 2 * pages
+    assert len({follower.outputs[2]._id for follower in followers(app)}) == pages
+
+
+def test_questions_about_start_up_wait_for_nothing():
+    """They share no queue with the model's work, and no limit with each other."""
+    app = build_single(discover()[0], Lab(no_engine))
+    for follower in followers(app):
+        assert follower.queue
+        assert follower.concurrency_limit is None
+        assert follower.concurrency_id != "model"
+
+
+def test_a_first_view_is_connected_when_its_trigger_is_known():
+    """What a demo asked for is kept as it is, and connected to whatever says that all is ready."""
+    with gr.Blocks():
+        value, answer, trigger = gr.State("x"), gr.State(None), gr.State(False)
+        page = Page(opened(), gr.HTML())
+        page.first_view(plain, [value], [answer, answer])
+        page.first_view(streaming, [value], [answer, answer], uses_model=False)
+        with_model, without = [connect(trigger.change) for connect in page.first_views]
+    assert with_model["inputs"] == without["inputs"] == [value]
+    queues = [
+        event.fn.concurrency_id if hasattr(event, "fn") else None for event in (with_model, without)
+    ]
+    assert queues is not None
+
+
+@pytest.mark.parametrize("component", [Slider, Number])
+@pytest.mark.parametrize("value", [None, "x", -5, 1e9, 0.25, float("inf"), [1]])
+def test_numbers_come_in_as_they_are(component, value):
+    """Gradio checks nothing: core.limits does, in sentences that say what to do."""
+    limits = {"minimum": 0, "maximum": 1}
+    assert component(**limits).preprocess(value) == value
+
+
+def test_numbers_are_drawn_by_gradios_own_parts():
+    """Our classes change what comes in, not what is seen."""
+    assert Slider(0, 1).get_block_name() == gr.Slider(0, 1).get_block_name()
+    assert Number(1).get_block_name() == gr.Number(1).get_block_name()
+
+
+def test_the_words_of_the_page_are_all_explained():
+    """The folded list has every term of the glossary with its sentence."""
+    listed = as_markdown()
+    for term, sentence in GLOSSARY.items():
+        assert f"**{term}**: {sentence}" in listed
+        assert sentence.endswith(".")
 
 
 def test_reporting_yields_progress_then_the_result():
