@@ -173,11 +173,18 @@ class Demo:
         names = group.locator(".lab-fact-name").all_inner_texts()
         return dict(zip(names, group.locator(".lab-fact-value").all_inner_texts(), strict=True))
 
-    def hover_says(self, locator):
-        """The rows of the hover box of an element, as {term: value}."""
+    def hover(self, locator):
+        """Hover over an element and give its hover box; scrolling, which hides it, comes first."""
+        locator.scroll_into_view_if_needed()
+        self.page.evaluate(TWO_FRAMES)
         locator.hover()
         tip = self.root.get_by_role("tooltip")
         expect(tip).to_be_visible()
+        return tip
+
+    def hover_says(self, locator):
+        """The rows of the hover box of an element, as {term: value}."""
+        tip = self.hover(locator)
         terms = tip.locator(".lab-tip-term").all_inner_texts()
         return dict(zip(terms, tip.locator(".lab-tip-value").all_inner_texts(), strict=True))
 
@@ -195,6 +202,8 @@ class Demo:
         self.page.wait_for_function(QUIET)
 
 
+# a scroll event comes with the next frame
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 QUIET = """() => [...document.querySelectorAll('[data-testid="status-tracker"]')].every((tracker) =>
   tracker.classList.contains('hide') || !tracker.checkVisibility() || (
     getComputedStyle(tracker, '::after').content === 'none' &&

@@ -31,8 +31,7 @@ def look_at_every_token(demo):
     """Click and hover each of some tokens, so that titles, lists and charts show them too."""
     count = demo.chips.count()
     for at in range(1, count, max(1, count // 6)):
-        demo.chips.nth(at).hover()
-        expect(demo.root.get_by_role("tooltip")).to_be_visible()
+        demo.hover(demo.chips.nth(at))
         demo.chips.nth(at).click()
         demo.expect_quiet()
 
@@ -53,8 +52,7 @@ def test_tokenizer(visit, open_page, text):
     )
     demo.expect_quiet()
     assert spelt(demo) == text
-    demo.chips.nth(1).hover()
-    expect(demo.root.get_by_role("tooltip")).to_be_visible()
+    demo.hover(demo.chips.nth(1))
     expect_no_markup(demo)
 
 
