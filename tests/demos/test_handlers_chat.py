@@ -297,6 +297,26 @@ def test_any_token_shows_its_distribution(engine):
     assert "no prediction" in first[2]["title"]
 
 
+def test_a_look_sends_the_tokens_but_no_selection_back(toy):
+    """The page has the selection already, or a newer one; a stop does move it to the end."""
+    past = replied(toy, ended(toy)[0])
+    for picked in (span(2), span(0), None):
+        strip = chat_demo.look(toy, past, picked)[1]
+        assert "value" not in strip
+        assert tuple(chip_ids(strip)) == ids_of(past)
+    assert chat_demo.look_at_end(toy, past)[1]["value"] == span(len(ids_of(past)))
+
+
+def test_an_empty_chat_shows_where_its_first_token_will_stand(engine):
+    """One chip, the "?" of the next token, selected."""
+    for strip in (
+        chat_demo.new_chat(engine, empty())[1],
+        chat_demo.preview(engine, empty(), SYSTEM, "")[0],
+    ):
+        assert [chip["mark"] for chip in strip["tokens"]] == ["next"]
+        assert strip["value"] == span(0)
+
+
 def test_a_click_on_a_candidate_writes_it(engine):
     """A candidate clicked at the end is appended; a stale click changes nothing."""
     view = ended(engine)

@@ -137,6 +137,17 @@ def test_earlier_token_shows_what_it_was_chosen_from(engine):
     assert "value" not in strip  # the page has the selection, or by now a later one
 
 
+def test_a_look_sends_the_tokens_but_no_selection_back(toy):
+    """The page has the selection already, or a newer one; a choice does move it to the end."""
+    history, candidates = opened(toy)
+    for picked in (span(2), span(0), None):
+        strip = next_token.look(toy, history, picked)[1]
+        assert "value" not in strip
+        assert tuple(chip_ids(strip)) == history.now.ids
+    chosen = next_token.choose(toy, history, span(len(history.now)), click(candidates, 0))
+    assert chosen[1]["value"] == span(len(chosen[0].now))
+
+
 def test_a_token_outside_the_list_is_shown_apart(engine):
     """A token of the document that is not among the listed ones is the last row, set apart."""
     history, _ = opened(engine, "The catqz")

@@ -312,6 +312,17 @@ def test_generation_ends_where_the_document_is_full():
         assert_sentence(error)
 
 
+def test_a_look_sends_the_tokens_but_no_selection_back(toy):
+    """The page has the selection already, or a newer one; appending does move it to the end."""
+    bench = generated(toy)
+    for picked in (span(2), span(0), None):
+        strip = sampling.look(toy, bench, picked, *OFF)[1]
+        assert "value" not in strip
+        assert tuple(chip_ids(strip)) == bench.document.ids
+    after = sampling.append(toy, bench, *OFF)
+    assert after[1]["value"] == span(len(after[0].document))
+
+
 def test_facts_say_what_the_stages_left(toy):
     """ "kept" and "mass kept" are those of the sampler's stages on the model's distribution."""
     view = sampling.start(toy, TEXT, *NUCLEUS)

@@ -26,9 +26,23 @@ from demos.ui.page import build_app, build_single
 SECONDS = 20
 
 
+def run(coroutine):
+    """What a coroutine returns."""
+    return asyncio.run(asyncio.wait_for(coroutine, SECONDS))
+
+
+def built(build, *values):
+    """A page built in a running event loop: without one Gradio opens one and leaves it open."""
+
+    async def building():
+        return build(*values)
+
+    return run(building())
+
+
 def waited(lab):
     """The lab, once there is an engine or can be none."""
-    asyncio.run(asyncio.wait_for(lab.wait(), SECONDS))
+    run(lab.wait())
     return lab
 
 
@@ -40,15 +54,16 @@ def opened(engine=None):
 @pytest.fixture
 def loading():
     """A lab that loads until its gate is opened."""
-    gate = threading.Event()
+    gate, fetching = threading.Event(), threading.Event()
 
     def open_engine(report):
         report(Progress("Fetching", 10, 93, "MB"))
+        fetching.set()
         gate.wait(SECONDS)
         return ToyEngine()
 
     lab = Lab(open_engine)
-    lab.gate = gate
+    lab.gate, lab.fetching = gate, fetching
     yield lab
     gate.set()
 
@@ -74,8 +89,7 @@ def test_asking_for_the_engine_never_waits(loading):
 def test_the_sentence_while_loading_says_what_is_going_on(loading):
     """The stage of the start-up, and that nothing typed is lost."""
     loading.start()
-    while loading.progress.stage != "Fetching":
-        pass
+    assert loading.fetching.wait(SECONDS)
     with pytest.raises(LabError, match=r"Fetching: 10 of 93 MB.* typed is kept; try again"):
         loading.engine()
 
@@ -91,9 +105,9 @@ def test_waiting_holds_no_thread(loading):
         assert not any(pupil.done() for pupil in pupils)
         assert threading.active_count() <= n_threads
         loading.gate.set()
-        await asyncio.wait_for(asyncio.gather(*pupils), SECONDS)
+        await asyncio.gather(*pupils)
 
-    asyncio.run(a_class())
+    run(a_class())
     assert loading.ready
 
 
@@ -113,15 +127,15 @@ def test_the_api_waits_for_the_engine_and_then_answers(loading):
         await asyncio.sleep(0.05)
         assert not answer.done()
         loading.gate.set()
-        return await asyncio.wait_for(answer, SECONDS)
+        return await answer
 
-    assert asyncio.run(ask())["n_tokens"] == 3
+    assert run(ask())["n_tokens"] == 3
 
 
 def test_the_api_tells_why_there_is_no_engine():
     """The sentence of the failure, as from any other handler."""
     with pytest.raises(gr.Error) as error:
-        asyncio.run(PublicApi(Lab(no_engine).start()).next_token("abc"))
+        run(PublicApi(Lab(no_engine).start()).next_token("abc"))
     assert error.value.message == "There is no such model. Set LAB_MODEL to another."
 
 
@@ -254,7 +268,8 @@ def told(app):
 
 def test_the_page_asks_until_the_engine_is_there(loading):
     """At once when it is opened, then by the clock; the header says how far it is, then stops."""
-    app = build_single(discover()[0], loading.start())
+    app = built(build_single, discover()[0], loading.start())
+    assert loading.fetching.wait(SECONDS)
     asked_by = [target[1] for follower in followers(app) for target in follower.targets]
     assert sorted(asked_by) == ["load", "tick"]
     bar, clock, ready = told(app)
@@ -273,7 +288,7 @@ def test_the_page_asks_until_the_engine_is_there(loading):
 
 def test_the_page_says_why_there_is_no_engine():
     """The reason stays in the header, nothing is asked any more, and no first view is tried."""
-    bar, clock, ready = told(build_single(discover()[0], waited(Lab(no_engine).start())))
+    bar, clock, ready = told(built(build_single, discover()[0], waited(Lab(no_engine).start())))
     assert bar == gr.update(
         busy="There is no such model. Set LAB_MODEL to another.", fraction=None, failed=True
     )
@@ -284,7 +299,7 @@ def test_the_page_says_why_there_is_no_engine():
 @pytest.mark.parametrize("demo", discover(), ids=lambda demo: demo.slug)
 def test_first_views_follow_the_state_that_says_ready(demo):
     """Every demo opens alive: its first views wait for the state the followers write."""
-    app = build_single(demo, Lab(no_engine))
+    app = built(build_single, demo, Lab(no_engine))
     bars, clocks, states = zip(
         *[[output._id for output in follower.outputs] for follower in followers(app)], strict=True
     )
@@ -297,7 +312,7 @@ def test_first_views_follow_the_state_that_says_ready(demo):
 
 def test_each_page_of_the_app_comes_alive_by_itself():
     """The tabs and every demo's own page each have followers, a clock and a state of their own."""
-    app = build_app(discover(), Lab(no_engine))
+    app = built(build_app, discover(), Lab(no_engine))
     pages = 1 + len(discover())
     assert len(followers(app)) == 2 * pages
     assert len({follower.outputs[2]._id for follower in followers(app)}) == pages
@@ -305,7 +320,7 @@ def test_each_page_of_the_app_comes_alive_by_itself():
 
 def test_questions_about_start_up_wait_for_nothing():
     """They share no queue with the model's work, and no limit with each other."""
-    app = build_single(discover()[0], Lab(no_engine))
+    app = built(build_single, discover()[0], Lab(no_engine))
     for follower in followers(app):
         assert follower.queue
         assert follower.concurrency_limit is None
@@ -313,18 +328,31 @@ def test_questions_about_start_up_wait_for_nothing():
 
 
 def test_a_first_view_is_connected_when_its_trigger_is_known():
-    """What a demo asked for is kept as it is, and connected to whatever says that all is ready."""
-    with gr.Blocks():
-        value, answer, trigger = gr.State("x"), gr.State(None), gr.State(False)
-        page = Page(opened(), gr.HTML())
-        page.first_view(plain, [value], [answer, answer])
-        page.first_view(streaming, [value], [answer, answer], uses_model=False)
-        with_model, without = [connect(trigger.change) for connect in page.first_views]
-    assert with_model["inputs"] == without["inputs"] == [value]
-    queues = [
-        event.fn.concurrency_id if hasattr(event, "fn") else None for event in (with_model, without)
-    ]
-    assert queues is not None
+    """What a demo asked for is kept as it is; a view that needs no model queues behind none."""
+    lab = opened()
+
+    def build():
+        with gr.Blocks() as app:
+            value, answer, trigger = gr.State("x"), gr.State(None), gr.State(False)
+            page = Page(lab, gr.HTML())
+            page.first_view(plain, [value], [answer, answer])
+            page.first_view(streaming, [value], [answer, answer], uses_model=False)
+            assert len(app.fns) == 0
+            for connect in page.first_views:
+                connect(trigger.change)
+        return app, value, answer, trigger
+
+    app, value, answer, trigger = built(build)
+    with_model, without = app.fns.values()
+    assert with_model.fn("x") == ("toy", "x")
+    assert list(without.fn("x"))[-1] == ("toy", "x")
+    for connected in (with_model, without):
+        assert connected.targets == [(trigger._id, "change")]
+        assert connected.inputs == [value]
+        assert connected.outputs == [answer, answer]
+    assert with_model.concurrency_id == "model"
+    assert without.concurrency_id != "model"
+    assert without.concurrency_limit is None
 
 
 @pytest.mark.parametrize("component", [Slider, Number])
