@@ -214,10 +214,12 @@ class LocalEngine:
         """
         cache = self._new_cache()
         for chunk in self._chunks(ids, TOKENS_AT_ONCE if self._head else ROWS_AT_ONCE):
+            if self._head is None:
+                with self._lock:  # never held while a row is looked at
+                    logits = self._model(chunk, past_key_values=cache).logits[0].float()
+                yield logits
+                continue
             with self._lock:
-                if self._head is None:
-                    yield self._model(chunk, past_key_values=cache).logits[0].float()
-                    continue
                 body = self._model.get_decoder()
                 hidden = body(input_ids=chunk, past_key_values=cache).last_hidden_state[0]
             for start in range(0, len(hidden), ROWS_AT_ONCE):
