@@ -7,6 +7,7 @@ each turn once, and nothing that stands is ever written again.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -265,8 +266,9 @@ def build(page: Page) -> None:
 
     outputs = [past, strip, candidates, facts, chart, code]
     typed = [past, system, user]
-    for box in (system, user):  # change, not input: see the Tokenizer
-        page.connect(box.change, preview, typed, [strip, note], latest_only=True, uses_model=False)
+    # change, not input: see the Tokenizer. One event, or an older answer could come last
+    typing = partial(gr.on, [system.change, user.change])
+    page.connect(typing, preview, typed, [strip, note], latest_only=True, uses_model=False)
     page.connect(end.click, end_turn, typed, [*outputs, user, note])
     page.connect(user.submit, end_turn, typed, [*outputs, user, note])
     running = page.connect(go.click, reply, [past, *settings], outputs)

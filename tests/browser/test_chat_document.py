@@ -86,6 +86,17 @@ def test_strip_follows_the_typing(demo):
     expect(demo.chips).to_have_text(["?"])
 
 
+def test_both_boxes_filled_at_once(demo):
+    """A system prompt and a message written in the same moment are both in the document."""
+    demo.button("New chat").click()
+    expect(demo.chips).to_have_text(["?"])
+    for n in range(12):
+        demo.box("System prompt").fill(f"Prompt {n}")
+        demo.box("Your message").fill(f"Message {n}")
+        demo.expect_quiet()
+        expect(demo.strip).to_have_text(re.compile(rf"Prompt.*{n}.*user.*Message.*{n}$", re.DOTALL))
+
+
 def test_end_turn_opens_the_models_turn(demo):
     """ "End turn" closes the user's turn, opens the model's, and empties the box."""
     demo.button("New chat").click()

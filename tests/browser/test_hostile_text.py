@@ -65,6 +65,7 @@ def test_next_token(visit, open_page):
     assert spelt(demo) == ALL
     look_at_every_token(demo)
     demo.chips.last.click()
+    expect(demo.title).to_have_text(re.compile("^Next token"))
     before = demo.chips.count()
     demo.rows.first.click()
     expect(demo.chips).to_have_count(before + 1)
