@@ -24,7 +24,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)  # a busy machine is no failure
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +70,7 @@ class Visit:
     def blank(self, size=LAPTOP, touch=False):
         """A new empty page, watched like any other."""
         context = self._browser.new_context(viewport=size, has_touch=touch)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         self._contexts.append(context)
         context.on("request", lambda request: self._check_origin(request.url))
         page = context.new_page()
