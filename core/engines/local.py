@@ -7,6 +7,7 @@ beyond the folder it is given.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,12 @@ def open_local(settings: Settings, report: Report) -> "LocalEngine":
     report(Progress(f"Loading {found.name} into memory"))
     transformers_logging.disable_progress_bar()
     dtype = getattr(torch, settings.dtype or ("bfloat16" if has_gpu else "float32"))
-    model = AutoModelForCausalLM.from_pretrained(
-        found.folder, dtype=dtype, device_map="auto" if has_gpu else "cpu"
-    )
-    return LocalEngine(model.eval(), AutoTokenizer.from_pretrained(found.folder), found, settings)
+    with ThreadPoolExecutor(1) as aside:
+        tokenizer = aside.submit(AutoTokenizer.from_pretrained, found.folder)
+        model = AutoModelForCausalLM.from_pretrained(
+            found.folder, dtype=dtype, device_map="auto" if has_gpu else "cpu"
+        )
+    return LocalEngine(model.eval(), tokenizer.result(), found, settings)
 
 
 class LocalEngine:

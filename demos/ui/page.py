@@ -25,8 +25,8 @@ QUEUE_SIZE = 4096  # waiting events of all visitors together
 MOST_SESSIONS = 1000  # half a megabyte each and more; the longest unused go first
 
 
-def start_lab() -> Lab:
-    """Read the environment and begin opening the engine; a bad setting ends the program."""
+def make_lab() -> Lab:
+    """Read the environment; a bad setting ends the program. The engine is opened by ``launch``."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for chatty in ("httpx", "httpx2", "transformers", "accelerate"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -34,7 +34,7 @@ def start_lab() -> Lab:
         settings = Settings.from_env()
     except ConfigError as error:
         raise SystemExit(f"Token Lab can't start: {error}") from error
-    return Lab(lambda report: open_engine(settings, report)).start()
+    return Lab(lambda report: open_engine(settings, report))
 
 
 def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
@@ -67,26 +67,31 @@ def _build_page(app: gr.Blocks, demo: Demo, lab: Lab) -> None:
     _come_alive(app, page)
 
 
-def launch(app: gr.Blocks, **overrides: Any) -> Any:
-    """Launch with the look and the limits of Token Lab; Gradio's own settings may be overridden."""
+def launch(app: gr.Blocks, lab: Lab) -> None:
+    """Serve the page with the look and the limits of Token Lab, then open the engine behind it.
+
+    In this order: opened side by side they share one interpreter, and the page waits as
+    long as the model.
+    """
     app.queue(max_size=QUEUE_SIZE, default_concurrency_limit=1)
-    return app.launch(
-        **{
-            "theme": theme.THEME,
-            "css": theme.css(),
-            "head": theme.HEAD,
-            "footer_links": ["api", "settings"],
-            "show_error": True,
-            "state_session_capacity": MOST_SESSIONS,
-            "ssr_mode": False,
-            **overrides,
-        }
+    app.launch(
+        theme=theme.THEME,
+        css=theme.css(),
+        head=theme.HEAD,
+        footer_links=["api", "settings"],
+        show_error=True,
+        state_session_capacity=MOST_SESSIONS,
+        ssr_mode=False,
+        prevent_thread_lock=True,
     )
+    lab.start()
+    app.block_thread()
 
 
 def run(demo: Demo) -> None:
     """What ``python -m demos.<name>`` does."""
-    launch(build_single(demo, start_lab()))
+    lab = make_lab()
+    launch(build_single(demo, lab), lab)
 
 
 def _come_alive(app: gr.Blocks, page: Page) -> None:

@@ -46,7 +46,7 @@ def chromium():
     """Debian's Chromium, one for all tests."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=ARGUMENTS
+            executable_path=shutil.which("chromium-headless-shell"), args=ARGUMENTS
         )
         yield browser
         browser.close()

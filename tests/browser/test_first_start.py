@@ -21,46 +21,55 @@ WATCH = """() => {
 }"""
 
 
-def test_first_start_explains_itself_and_comes_alive(visits, open_tab, tmp_path):
+@pytest.fixture
+def started():
+    """A function: an app of one's own, served; ended after the visits to it."""
+    servers = []
+
+    def start(model, **environment):
+        servers.append(serving.Server(model, **environment))
+        return servers[-1].wait_until_served()
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def test_first_start_explains_itself_and_comes_alive(started, visits, open_tab, tmp_path):
     """With an empty cache the page is served at once, says what is being done, stage by stage,
     and shows live demos by itself once the weights were fetched and converted."""
-    server = serving.Server("smollm2-135m-instruct", LAB_CACHE=str(tmp_path / "cache"))
-    try:
-        server.wait_until_served()
-        assert "Ready: " not in server.log
-        page = visits(server)()
-        busy = page.locator("#status .lab-status-busy")
-        expect(busy).to_be_visible(timeout=30_000)
-        page.evaluate(WATCH)
-        expect(page.locator(".lab-strip .lab-chip").first).to_be_visible(timeout=FIRST_START_MS)
-        told = page.evaluate("window.told")  # gone, had the page been reloaded
-        stages = list(dict.fromkeys(re.split(r"[:…]", sentence)[0] for sentence in told))
-        assert any(re.search(r"\d+ of \d+ MB$", sentence) for sentence in told), told
-        assert any(stage.startswith("Converting the weights") for stage in stages), stages
-        assert stages[-1].startswith("Loading smollm2-135m-instruct"), stages
-        assert len(told) > 10
-        expect(busy).to_have_count(0)
-        demo = open_tab(page, "Next-Token")
-        before = demo.chips.count()
-        demo.rows.first.click()
-        expect(demo.chips).to_have_count(before + 1)
-    finally:
-        server.stop()
+    server = started("smollm2-135m-instruct", LAB_CACHE=str(tmp_path / "cache"))
+    assert "Ready: " not in server.log
+    page = visits(server)()
+    busy = page.locator("#status .lab-status-busy")
+    expect(busy).to_be_visible(timeout=30_000)
+    page.evaluate(WATCH)
+    expect(page.locator(".lab-strip .lab-chip").first).to_be_visible(timeout=FIRST_START_MS)
+    told = page.evaluate("window.told")  # gone, had the page been reloaded
+    stages = list(dict.fromkeys(re.split(r"[:…]", sentence)[0] for sentence in told))
+    assert any(re.search(r"\d+ of \d+ MB$", sentence) for sentence in told), told
+    assert any(stage.startswith("Converting the weights") for stage in stages), stages
+    assert stages[-1].startswith("Loading smollm2-135m-instruct"), stages
+    assert len(told) > 10
+    expect(busy).to_have_count(0)
+    demo = open_tab(page, "Next-Token")
+    before = demo.chips.count()
+    demo.rows.first.click()
+    expect(demo.chips).to_have_count(before + 1)
 
 
-def test_a_model_that_is_not_there(visits):
-    """With an unknown model the page is served; its header and a message say what to do."""
-    server = serving.Server("nonsense-model")
-    try:
-        server.wait_until_served()
-        page = visits(server)()
-        header = page.locator("#status")
-        for words in ("no model 'nonsense-model'", "Set LAB_MODEL to one of", "smollm2-135m"):
-            expect(header).to_contain_text(words)
-        expect(header.locator(".lab-status-failed")).to_be_visible()
-        expect(header.locator(".lab-progress")).to_have_count(0)
-        message = page.get_by_test_id("toast-text")
-        expect(message.filter(has_text="Set LAB_MODEL").first).to_be_visible()
-        expect(page.get_by_role("tab")).to_have_count(5)
-    finally:
-        server.stop()
+def test_a_model_that_is_not_there(started, visits, said):
+    """With an unknown model the page is served; its header says what to do, and so does a message
+    to whoever types, whose text stays."""
+    server = started("nonsense-model")
+    page = visits(server)()
+    header = page.locator("#status")
+    for words in ("no model 'nonsense-model'", "Set LAB_MODEL to one of", "smollm2-135m"):
+        expect(header).to_contain_text(words)
+    expect(header.locator(".lab-status-failed")).to_be_visible()
+    expect(header.locator(".lab-progress")).to_have_count(0)
+    expect(page.get_by_role("tab")).to_have_count(5)
+    box = page.get_by_role("textbox", name="Text", exact=True)
+    box.fill("mine")
+    said(page, "Set LAB_MODEL")
+    expect(box).to_have_value("mine")

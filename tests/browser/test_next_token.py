@@ -107,6 +107,11 @@ def test_always_the_top_one_ten_times(demo):
 
 def test_stop_keeps_what_is_there(demo):
     """Stop keeps the tokens so far, and the next click goes on from them."""
+    words = "A text that no other test has asked of the model, " * 20  # so each step takes its time
+    demo.box("Document").fill(words)
+    demo.button("Use this text").click()
+    expect(demo.chips.nth(200)).to_be_attached()
+    demo.expect_quiet()
     given = demo.ids()
     demo.button("Always the top one, ten times").click()
     demo.button("Stop").click()

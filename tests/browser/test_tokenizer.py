@@ -20,6 +20,7 @@ def test_strip_follows_the_typing(demo):
     expect(demo.chips).to_have_count(0)
     box.press_sequentially("The cat\nsat", delay=10)
     expect(demo.chips).to_have_count(4)
+    expect(demo.chips.last).to_have_text("sat")
     assert demo.text() == "The cat\nsat"
     expect(demo.root.locator(".lab-facts")).to_contain_text("11")
     assert demo.facts()["characters"] == "11"
@@ -96,7 +97,7 @@ def test_a_dragged_span_is_counted(demo):
     expect(demo.chips).to_have_count(4)
     demo.drag(1, 3)
     expect(demo.root.locator(".lab-facts")).to_contain_text("token ids")
-    assert demo.facts()["tokens"] == "3"
+    assert demo.facts()["tokens selected"] == "3"
     assert demo.facts()["token ids"] == " ".join(map(str, demo.ids()[1:4]))
 
 
