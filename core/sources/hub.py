@@ -78,7 +78,7 @@ def download(hub_id: str, report: Report) -> Path:
     try:
         folder = _fetch(hub_id, _ask(hub_id, report), report)
     except (httpx2.HTTPError, EntryNotFoundError, OSError, ValueError) as error:
-        log.info("%s could not be fetched from the Hub", hub_id, exc_info=True)
+        log.info("%s could not be fetched from the Hub: %r", hub_id, error)
         raise _refusal(hub_id, error) from error
     if missing := missing_from(folder):
         raise _incomplete(hub_id, missing)

@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 import serving
 from playwright.sync_api import Page, expect, sync_playwright
+from screens import LAPTOP
 
-LAPTOP = {"width": 1366, "height": 768}
-PHONE = {"width": 390, "height": 844}
 ALIVE_MS = 60_000
 ARGUMENTS = [
     "--no-sandbox",
@@ -41,9 +40,9 @@ def gemma_app():
     serving.stop_all()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Debian's Chromium, one for all tests."""
+    """Debian's Chromium, one for all tests of a file: while it lives no other event loop can."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium-headless-shell"), args=ARGUMENTS

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import serving
-from conftest import LAPTOP, PHONE
 from playwright.sync_api import expect
+from screens import LAPTOP, PHONE
 
 pytestmark = pytest.mark.browser
 FOLDER = Path(os.environ.get("LAB_SCREENSHOTS") or serving.ROOT / "screenshots")

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from screens import PHONE
 
 pytestmark = pytest.mark.browser
 SLUGS = ["tokenizer", "next-token", "sampling", "surprisal", "chat-document"]
@@ -145,8 +146,6 @@ def test_terms_explain_themselves(visit, open_page):
 
 def test_touch(visit, open_page):
     """On a phone a tap on a candidate appends it, and a tap on a token shows its distribution."""
-    from conftest import PHONE
-
     demo = open_page(visit("/next-token", size=PHONE, touch=True))
     before = len(demo.ids())
     demo.rows.nth(1).tap()
