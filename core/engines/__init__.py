@@ -14,7 +14,7 @@ from core.progress import Progress
 from core.tokens import ChatDocument, Distribution, Ids, ScoredText, Token, Vocabulary
 
 Message = dict[str, Any]
-ScoreReport = Callable[[int, int], None]
+ScoreReport = Callable[[ScoredText, int], None]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class Engine(Protocol):
     def score(self, ids: Ids, *, top_n: int = 10, report: ScoreReport | None = None) -> ScoredText:
         """What the model made of each token of ``ids``, with its ``top_n`` guesses there.
 
-        ``report(done, total)`` is called as rows are finished. Raises ContextTooLong.
+        ``report(part, total)`` is called as rows are finished, with those of the first tokens
+        and how many tokens there are; what it raises ends the scoring. Raises ContextTooLong.
         """
 
     def render_chat(

@@ -39,7 +39,7 @@ class Arena:
         return block[:, :, read] if isinstance(read, slice) else block.index_select(2, read)
 
 
-class PassCache(Cache):
+class PassCache(Cache):  # type: ignore[misc]  # transformers is untyped here
     """What one forward pass sees of an arena."""
 
     def __init__(self, arena: Arena, write: Slots, read: Slots) -> None:

@@ -6,6 +6,7 @@ of any length go together without padding. Knows nothing of who asked or of what
 made of the result.
 """
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,15 +33,21 @@ class PackedModel:
     through, or raise to end the pass) does not change the pass's numbers.
     """
 
-    def __init__(self, model: Any, n_slots: int) -> None:
+    def __init__(self, model: Any) -> None:
         config = model.config.get_text_config()
         self.logits = OutputLayer(model)
         self._body = model.get_decoder()
-        self._arena = Arena(n_slots)
+        self._arena = Arena(0)
         self._dtype, self._device = model.dtype, model.device
         types = getattr(config, "layer_types", None) or ["full_attention"]
         self._types = sorted(set(types))
         self._window = config.sliding_window if "sliding_attention" in types else None
+
+    def with_slots(self, n_slots: int) -> "PackedModel":
+        """The same model with an arena of its own, for a tree of ``n_slots``."""
+        other = copy.copy(self)
+        other._arena = Arena(n_slots)
+        return other
 
     @torch.inference_mode()
     def compute(
@@ -113,7 +120,12 @@ class PackedModel:
     def _pausing(self, pause: Pause | None) -> Iterator[None]:
         """Have ``pause`` called before each layer of the pass in the block."""
         layers = getattr(self._body, "layers", ()) if pause is not None else ()
-        hooks = [layer.register_forward_pre_hook(lambda *_: pause()) for layer in layers]
+
+        def hook(*_: Any) -> None:
+            if pause is not None:
+                pause()
+
+        hooks = [layer.register_forward_pre_hook(hook) for layer in layers]
         try:
             yield
         finally:
@@ -127,6 +139,10 @@ class WholeModel:
     def __init__(self, model: Any) -> None:
         self._model = model
 
+    def with_slots(self, n_slots: int) -> "WholeModel":
+        """Itself: it keeps nothing."""
+        return self
+
     @torch.inference_mode()
     def compute(
         self, paths: Sequence[Sequence[Node]], wanted: Sequence[Node], pause: Pause | None = None
@@ -134,7 +150,9 @@ class WholeModel:
         """Logits [wanted, vocabulary]; see PackedModel."""
         row_of: dict[Node, torch.Tensor] = {}
         for path in paths:
-            ends = [node for node in wanted if node.depth <= len(path) and path[node.depth - 1] is node]
+            ends = [
+                node for node in wanted if node.depth <= len(path) and path[node.depth - 1] is node
+            ]
             ids = torch.tensor([[node.token for node in path]], device=self._model.device)
             kept = torch.tensor([node.depth - 1 for node in ends], device=self._model.device)
             rows = self._model(ids, logits_to_keep=kept, use_cache=False).logits[0]
@@ -148,11 +166,12 @@ class WholeModel:
         return rows.float()
 
 
-def open_model(model: Any, n_slots: int) -> PackedModel | WholeModel:
+def open_model(model: Any) -> PackedModel | WholeModel:
     """The fast way through a model if it gives what the plain forward gives, else the plain one."""
     try:
-        if _agree(PackedModel(model, len(TRIAL) + len(FORK)), model):
-            return PackedModel(model, n_slots)
+        packed = PackedModel(model)
+        if _agree(packed, model):
+            return packed
     except Exception:
         log.exception("This model can't be computed in packed passes")
     log.warning("This model is computed without a prefix cache: every click takes a whole pass.")
@@ -162,7 +181,8 @@ def open_model(model: Any, n_slots: int) -> PackedModel | WholeModel:
 @torch.inference_mode()
 def _agree(packed: PackedModel, model: Any) -> bool:
     """Whether a document and a fork of it get the plain forward's logits, up to rounding."""
-    tree = PrefixTree(len(TRIAL) + len(FORK))
+    packed = packed.with_slots(n_slots := len(TRIAL) + len(FORK))
+    tree = PrefixTree(n_slots)
     documents = (TRIAL, (*TRIAL[: -len(FORK)], *FORK))
     paths = [tree.pin(document) for document in documents]
     rows = packed.logits(packed.compute(paths, [path[-1] for path in paths]))

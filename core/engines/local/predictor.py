@@ -4,26 +4,25 @@ Puts together the prefix tree, the packed passes, the output layer and the sched
 Knows token ids only: no tokenizer, no text.
 """
 
-import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any
 
 import torch
 
 from core.engines import ScoreReport
+from core.engines.local.jobs import Document, Prediction, Scoring
+from core.engines.local.limits import Limits
 from core.engines.local.output_layer import row_statistics
-from core.engines.local.packed import Pause, open_model
+from core.engines.local.packed import PackedModel, Pause, WholeModel
 from core.engines.local.prefix_tree import Node, NoRoom, PrefixTree
-from core.engines.local.scheduler import Job, Scheduler, Urgency
+from core.engines.local.scheduler import Scheduler, Urgency
 from core.engines.memory import BoundedMemory
-from core.tokens import Distribution, ScoredText, unscored_columns
+from core.tokens import Distribution, ScoredText
 
-Document = tuple[int, ...]
 CLICK_TOKENS = 16  # a document with fewer tokens to compute is a click, else a prefill
 PASS_TOKENS = 1280  # that go through the body together; a longer document goes in pieces,
 LATER_TOKENS = 1024  # of this length,
@@ -34,62 +33,11 @@ ROWS_AT_ONCE = 32  # of logits: 32 MiB for 262,144 float32 columns
 LOOKAHEADS = 64  # documents on screens whose next clicks are prepared
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What may be kept: slots of the prefix tree, and bytes of results."""
-
-    n_slots: int
-    distribution_bytes: int
-    scored_bytes: int
-    n_lookahead: int
-
-
-class Prediction(Job):
-    """Somebody waits for the distributions after some documents."""
-
-    def __init__(self, urgency: Urgency, documents: Sequence[Document]) -> None:
-        super().__init__(urgency)
-        self.documents = documents
-        self.found: dict[Document, Distribution] = {}
-
-    @property
-    def missing(self) -> list[Document]:
-        """The documents still to be computed."""
-        return [document for document in self.documents if document not in self.found]
-
-
-class Scoring(Job):
-    """Somebody waits for a scored text; ``news`` holds its parts as they grow, then None."""
-
-    def __init__(self, ids: Document, top_n: int) -> None:
-        super().__init__(Urgency.SCORE)
-        self.ids, self.top_n = ids, top_n
-        self.columns = unscored_columns(len(ids), top_n)
-        self.news: queue.SimpleQueue[ScoredText | None] = queue.SimpleQueue()
-        self.steps: Iterator[None] = iter(())
-        self.begun = False
-        self.pause: Pause | None = None
-
-    def advance(self, pause: Pause) -> None:
-        """Do the next step."""
-        self.begun, self.pause = True, pause
-        next(self.steps, None)
-
-    def tell(self, n_rows: int) -> None:
-        """Let whoever waits see the first rows."""
-        self.news.put(ScoredText(self.ids[:n_rows], *(c[:n_rows] for c in self.columns)))
-
-    def end(self) -> None:
-        """Say that no more news will come."""
-        super().end()
-        self.news.put(None)
-
-
 class Predictor:
     """What a model predicts, for many callers at once. Safe to use from many threads."""
 
-    def __init__(self, model: Any, limits: Limits) -> None:
-        self._model = open_model(model, limits.n_slots)
+    def __init__(self, model: PackedModel | WholeModel, limits: Limits) -> None:
+        self.model = model.with_slots(limits.n_slots)
         self._tree = PrefixTree(limits.n_slots)
         self._n_lookahead = limits.n_lookahead
         self._distributions = BoundedMemory[Distribution](limits.distribution_bytes)
@@ -174,9 +122,9 @@ class Predictor:
             jobs[0].advance(pause)
             return
         for document, distribution in self._compute(self._batch(jobs), pause).items():
-            for job in jobs:
-                if document in job.documents:
-                    job.found[document] = distribution
+            self._distributions.put(document, distribution, distribution.logprob_by_id.nbytes)
+            for job in (job for job in jobs if document in job.documents):
+                job.found[document] = distribution
         for job in jobs:
             job.done = not job.missing
 
@@ -199,27 +147,33 @@ class Predictor:
     def _compute(self, batch: Sequence[Document], pause: Pause) -> dict[Document, Distribution]:
         """One pass over some documents; a very long one gets only its next piece."""
         found = {d: known for d in batch if (known := self._distributions.get(d)) is not None}
-        paths = self._pin([d for d in batch if d not in found])
-        pieces = [self._piece(path) for path in paths]
-        ends = [piece[-1] for piece, path in zip(pieces, paths, strict=True) if piece[-1] is path[-1]]
+        paths = self._pin([document for document in batch if document not in found])
+        pieces = {document: self._piece(path) for document, path in paths.items()}
+        whole = [document for document, piece in pieces.items() if len(piece) == len(document)]
+        if not paths:
+            return found
         try:
-            rows = self._model.compute(pieces, ends, pause) if paths else ()
+            ends = [paths[document][-1] for document in whole]
+            rows = self.model.compute(list(pieces.values()), ends, pause)
         finally:
-            for path in paths:
+            for path in paths.values():
                 self._tree.release(path)
-        for start in range(0, len(ends), ROWS_AT_ONCE):
-            logits = self._model.logits(rows[start : start + ROWS_AT_ONCE])
-            logprobs = logits - torch.logsumexp(logits, dim=-1, keepdim=True)
-            for end, row in zip(ends[start:], logprobs.cpu().numpy(), strict=False):
-                found[TODO] = self._remember(TODO, Distribution(row.copy()))
-        return found
+        return found | dict(zip(whole, self._distributions_of(rows), strict=True))
 
-    def _pin(self, documents: Sequence[Document]) -> list[list[Node]]:
+    @torch.inference_mode()
+    def _distributions_of(self, rows: torch.Tensor) -> Iterator[Distribution]:
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            logits = self.model.logits(rows[start : start + ROWS_AT_ONCE])
+            logprobs = logits - torch.logsumexp(logits, dim=-1, keepdim=True)
+            for row in logprobs.cpu().numpy():
+                yield Distribution(row.copy() if len(rows) > 1 else row)
+
+    def _pin(self, documents: Sequence[Document]) -> dict[Document, list[Node]]:
         """The paths of the documents, as many as there is room for beside what is under way."""
-        paths: list[list[Node]] = []
+        paths: dict[Document, list[Node]] = {}
         with suppress(NoRoom):
             for document in documents:
-                paths.append(self._tree.pin(document))
+                paths[document] = self._tree.pin(document)
         return paths
 
     def _piece(self, path: list[Node]) -> list[Node]:
@@ -227,19 +181,17 @@ class Predictor:
         n_ready = next((i for i, node in enumerate(path) if not node.ready), len(path))
         return path if len(path) - n_ready <= PASS_TOKENS else path[: n_ready + LATER_TOKENS]
 
-    def _remember(self, document: Document, distribution: Distribution) -> Distribution:
-        self._distributions.put(document, distribution, distribution.logprob_by_id.nbytes)
-        return distribution
-
     def _steps(self, job: Scoring) -> Iterator[None]:
         """Score a text in steps: a piece through the body, or some rows of it through the rest."""
         n, row = len(job.ids), self._copy_known(job)
         job.tell(row)
         while row < n:
-            n_rows = n - row if n - row <= PASS_TOKENS else FIRST_TOKENS if row == 1 else LATER_TOKENS
+            n_rows = (
+                n - row if n - row <= PASS_TOKENS else FIRST_TOKENS if row == 1 else LATER_TOKENS
+            )
             path = self._tree.pin(job.ids[: row + n_rows - 1])
             try:
-                hidden = self._model.compute([path], path[row - 1 :], job.pause)
+                hidden = self.model.compute([path], path[row - 1 :], job.pause)
             finally:
                 self._tree.release(path)
             for start in range(0, n_rows, ROWS_AT_ONCE):
@@ -254,7 +206,7 @@ class Predictor:
     @torch.inference_mode()
     def _fill(self, job: Scoring, at: slice, rows: torch.Tensor) -> None:
         """Write the statistics of some rows into the columns of a scoring."""
-        logits = self._model.logits(rows)
+        logits = self.model.logits(rows)
         targets = torch.tensor(job.ids[at], device=logits.device)
         statistics = row_statistics(logits, targets, job.top_n)
         for column, values in zip(job.columns, statistics, strict=True):
