@@ -77,7 +77,9 @@ class ChatWriter:
             ) from error
 
     def _plain_ids(self, text: str, *, as_text: bool = False) -> list[int]:
-        encoded = self._tokenizer(text, add_special_tokens=False, split_special_tokens=as_text)
+        encoded = self._tokenizer(
+            text, add_special_tokens=False, split_special_tokens=as_text, verbose=False
+        )
         return list(encoded["input_ids"])
 
     def _guarded_ids(self, text: str) -> list[int]:

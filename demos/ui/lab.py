@@ -13,6 +13,7 @@ from collections.abc import Callable
 from core.engines import Engine
 from core.errors import LabError
 from core.progress import Progress
+from demos.ui.quick_start import uncollected
 
 log = logging.getLogger("token_lab")
 WAIT_SECONDS = 0.2
@@ -60,7 +61,8 @@ class Lab:
 
     def _open(self) -> None:
         try:
-            self._engine = self._open_engine(self._report)
+            with uncollected():
+                self._engine = self._open_engine(self._report)
             log.info("Ready: %s", self._engine.info.name)
         except LabError as error:
             self.failure = str(error)

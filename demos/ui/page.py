@@ -28,9 +28,8 @@ MOST_SESSIONS = 1000  # half a megabyte each and more; the longest unused go fir
 def make_lab() -> Lab:
     """Read the environment; a bad setting ends the program. The engine is opened by ``launch``."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for chatty in ("httpx", "httpx2", "accelerate"):
+    for chatty in ("httpx", "httpx2", "transformers", "accelerate"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.getLogger("transformers").setLevel(logging.ERROR)  # what is too long is said by us
     try:
         settings = Settings.from_env()
     except ConfigError as error:

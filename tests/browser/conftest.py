@@ -23,7 +23,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-expect.set_options(timeout=30_000)  # a busy machine is no failure
+PATIENCE_MS = 30_000  # a busy machine is no failure
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +70,7 @@ class Visit:
     def blank(self, size=LAPTOP, touch=False):
         """A new empty page, watched like any other."""
         context = self._browser.new_context(viewport=size, has_touch=touch)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE_MS)
         self._contexts.append(context)
         context.on("request", lambda request: self._check_origin(request.url))
         page = context.new_page()

@@ -42,7 +42,7 @@ def test_first_start_explains_itself_and_comes_alive(started, visits, open_tab, 
     assert "Ready: " not in server.log
     page = visits(server)()
     busy = page.locator("#status .lab-status-busy")
-    expect(busy).to_be_visible(timeout=30_000)
+    expect(busy).to_be_visible()
     page.evaluate(WATCH)
     expect(page.locator(".lab-strip .lab-chip").first).to_be_visible(timeout=FIRST_START_MS)
     told = page.evaluate("window.told")  # gone, had the page been reloaded

@@ -1,8 +1,11 @@
 """From ``python app.py`` to live demos: the lab, the wiring, long work, and discovery."""
 
 import asyncio
+import gc
 import logging
 import shutil
+import subprocess
+import sys
 import threading
 
 import gradio as gr
@@ -22,6 +25,7 @@ from demos.ui.events import Page, bind
 from demos.ui.glossary import GLOSSARY, as_markdown
 from demos.ui.lab import Lab
 from demos.ui.page import build_app, build_single
+from demos.ui.quick_start import uncollected
 
 SECONDS = 20
 
@@ -70,6 +74,24 @@ def loading():
 
 def no_engine(report):
     raise LabError("There is no such model. Set LAB_MODEL to another.")
+
+
+def test_gradio_parses_no_component_for_a_stub_file():
+    """The page imports Gradio without the one step that looks for the source of each class."""
+    code = "import ast; ast.get_source_segment = None; import demos.ui; print('imported')"
+    command = [sys.executable, "-c", code]
+    seen = subprocess.run(command, cwd=serving.ROOT, capture_output=True, text=True, check=True)
+    assert seen.stdout == "imported\n"
+
+
+def test_what_is_made_at_the_start_is_never_collected():
+    """The collector is off while something is made and on after it, even after a failure."""
+    with uncollected():
+        assert not gc.isenabled()
+    with pytest.raises(LabError), uncollected():
+        no_engine(None)
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
 
 
 def test_asking_for_the_engine_never_waits(loading):

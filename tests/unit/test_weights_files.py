@@ -1,6 +1,7 @@
 """Telling a whole model folder from a part of one, and long work that reports."""
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -103,8 +104,27 @@ def test_a_manifest_holds_until_one_byte_changes(whole):
     assert not manifest.holds(whole, "another origin")
     content = bytearray((whole / "model.safetensors").read_bytes())
     content[-1] ^= 1
-    (whole / "model.safetensors").write_bytes(content)
+    rewrite_later(whole / "model.safetensors", content)
     assert not manifest.holds(whole, "origin")
+
+
+def rewrite_later(file, content):
+    """Write a file a second after it was last changed: a clock may be too coarse for a test."""
+    changed_ns = file.stat().st_mtime_ns
+    file.write_bytes(content)
+    os.utime(file, ns=(changed_ns + 10**9, changed_ns + 10**9))
+
+
+def test_a_manifest_reads_only_what_was_touched(whole):
+    """Files as old as recorded are not read again; one written anew with the same bytes is."""
+    manifest.write(whole, "origin")
+    n_read = []
+    assert manifest.holds(whole, "origin", n_read.append)
+    assert not n_read
+    weights = whole / "model.safetensors"
+    rewrite_later(weights, weights.read_bytes())
+    assert manifest.holds(whole, "origin", n_read.append)
+    assert sum(n_read) == weights.stat().st_size
 
 
 @pytest.mark.parametrize("record", ["", "[]", "{}", '{"origin": "o", "files": 3}', '{"files": {}'])

@@ -68,7 +68,10 @@ class LocalEngine:
         """The tokens of a text, without BOS; see Engine."""
         with self._tokenizer_lock:
             encoded = self._tokenizer(
-                text, add_special_tokens=False, split_special_tokens=not control_tokens
+                text,
+                add_special_tokens=False,
+                split_special_tokens=not control_tokens,
+                verbose=False,  # what is too long is said by us
             )
         return self.vocabulary.tokens(encoded["input_ids"])
 

@@ -121,16 +121,16 @@ class PackedModel:
         """Have ``pause`` called before each layer of the pass in the block."""
         layers = getattr(self._body, "layers", ()) if pause is not None else ()
 
-        def hook(*_: Any) -> None:
+        def before_layer(*_: Any) -> None:
             if pause is not None:
                 pause()
 
-        hooks = [layer.register_forward_pre_hook(hook) for layer in layers]
+        handles = [layer.register_forward_pre_hook(before_layer) for layer in layers]
         try:
             yield
         finally:
-            for hook in hooks:
-                hook.remove()
+            for handle in handles:
+                handle.remove()
 
 
 class WholeModel:
