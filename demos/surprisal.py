@@ -15,7 +15,7 @@ from core.engines import Engine
 from core.errors import InputError
 from core.measures import REFERENCE_POINTS, Measures, measure
 from core.snippets import surprisal_code
-from core.tokens import ScoredText
+from core.tokens import Ids, ScoredText
 from demos import Demo
 from demos.ui import views
 from demos.ui.background import reporting
@@ -35,6 +35,7 @@ EXAMPLES = (
     "Die Katze saß auf der Matte. 猫坐在垫子上。",
 )
 N_LISTED = 10
+N_GLIMPSES = 8  # of a long text while it is scored, after the first
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,25 @@ View = tuple[Reading, Any, Any, Any, Any, Any, str]
 
 
 def read(engine: Engine, text: str) -> Iterator[View]:
-    """Score a text, saying how far it is, then show the whole of it."""
+    """Score a text, colouring it as its numbers come, then show the whole of it."""
     ids = views.start_ids(engine, text)
+    n_shown = 1  # the first token has no number
     for done in reporting(lambda report: engine.score(ids, top_n=N_LISTED, report=report)):
         if isinstance(done, ScoredText):
             yield show(engine, Reading(done), _most_surprising(done))
-        else:
-            progress = gr.update(facts=[fact("scored", f"{done[0]:,} of {done[1]:,} tokens")])
-            yield (gr.skip(), gr.skip(), progress, *[gr.skip()] * 4)
+            continue
+        part, total = done
+        if n_shown == 1 < len(part) < total or len(part) - n_shown > total / N_GLIMPSES:
+            n_shown = len(part)
+            yield glimpse(engine, part, ids)
+
+
+def glimpse(engine: Engine, part: ScoredText, ids: Ids) -> View:
+    """A text whose first tokens are scored: their colours, and how far it is."""
+    chips = views.scored_chips(engine.vocabulary, part, ids[len(part) :])
+    progress = fact("scored", f"{len(part):,} of {len(ids):,} tokens")
+    strip = gr.update(tokens=chips, value=None)
+    return (gr.skip(), strip, gr.update(facts=[progress]), *[gr.skip()] * 4)
 
 
 def show(engine: Engine, reading: Reading, span: Any) -> View:

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+Part = TypeVar("Part")
 Result = TypeVar("Result")
-FIRST_REPORT_SECONDS = 0.5  # work shorter than this says nothing
 
 
 class _Stopped(Exception):
@@ -17,9 +17,9 @@ class _Stopped(Exception):
 
 
 def reporting(
-    work: Callable[[Callable[[int, int], None]], Result],
-) -> Iterator[tuple[int, int] | Result]:
-    """Run ``work(report)`` in a thread: yields (done, total) while it runs, then its result.
+    work: Callable[[Callable[[Part, int], None]], Result],
+) -> Iterator[tuple[Part, int] | Result]:
+    """Run ``work(report)`` in a thread: yields what it reports, (part, total), then its result.
 
     Closing the iterator makes the next ``report`` end the work. What the work raises is
     raised here.
@@ -27,10 +27,10 @@ def reporting(
     news: queue.Queue[tuple[str, object]] = queue.Queue()
     stopped = threading.Event()
 
-    def report(done: int, total: int) -> None:
+    def report(part: Part, total: int) -> None:
         if stopped.is_set():
             raise _Stopped
-        news.put(("progress", (done, total)))
+        news.put(("progress", (part, total)))
 
     def run() -> None:
         try:
