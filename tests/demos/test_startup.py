@@ -355,7 +355,7 @@ def test_a_first_view_is_connected_when_its_trigger_is_known():
 
     def build():
         with gr.Blocks() as app:
-            value, answer, trigger = gr.State("x"), gr.State(None), gr.State(False)
+            value, answer, trigger = gr.State("x"), gr.JSON(), gr.State(False)
             page = Page(lab, gr.HTML())
             page.first_view(plain, [value], [answer, answer])
             page.first_view(streaming, [value], [answer, answer], uses_model=False)
