@@ -108,6 +108,7 @@ class PrefixTree:
             if was_leaf:
                 self._leaves[parent] = None
             return None
+        self._leaves.pop(parent, None)  # where the slot was its last child's
         child = Node(token, parent, slot)
         parent.children[token] = child
         self._leaves[child] = None
