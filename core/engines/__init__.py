@@ -76,11 +76,19 @@ class Engine(Protocol):
         Raises NoPrediction for an empty document and ContextTooLong.
         """
 
-    def score(self, ids: Ids, *, top_n: int = 10, report: ScoreReport | None = None) -> ScoredText:
+    def score(
+        self,
+        ids: Ids,
+        *,
+        top_n: int = 10,
+        report: ScoreReport | None = None,
+        exact: bool = False,
+    ) -> ScoredText:
         """What the model made of each token of ``ids``, with its ``top_n`` guesses there.
 
         ``report(part, total)`` is called as rows are finished, with those of the first tokens
-        and how many tokens there are; what it raises ends the scoring. Raises ContextTooLong.
+        and how many tokens there are; what it raises ends the scoring. ``exact``: computed in
+        float32, whatever the model runs in. Raises ContextTooLong.
         """
 
     def render_chat(

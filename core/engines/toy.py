@@ -76,7 +76,14 @@ class ToyEngine:
         self._check(ids)
         return Distribution.from_logits(self._logits[ids[-1]])
 
-    def score(self, ids: Ids, *, top_n: int = 10, report: ScoreReport | None = None) -> ScoredText:
+    def score(
+        self,
+        ids: Ids,
+        *,
+        top_n: int = 10,
+        report: ScoreReport | None = None,
+        exact: bool = False,
+    ) -> ScoredText:
         """Score a document row by row; see Engine."""
         self._check(ids)
         known = tuple(map(int, ids))

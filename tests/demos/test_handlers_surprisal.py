@@ -187,12 +187,12 @@ def test_colours_come_while_a_text_is_scored():
     """
 
     class Watched(ToyEngine):
-        def score(self, ids, *, top_n=10, report=None):
+        def score(self, ids, *, report, **options):
             def when_seen(part, total):
                 report(part, total)
                 time.sleep(0.01)  # so that it is seen before the next
 
-            return super().score(ids, top_n=top_n, report=when_seen)
+            return super().score(ids, report=when_seen, **options)
 
     *glimpses, whole = surprisal.read(Watched(), TEXT)
     final = whole[1]["tokens"]

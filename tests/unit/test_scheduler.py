@@ -196,3 +196,17 @@ def test_the_thread_ends_when_idle_and_comes_back(monkeypatch):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert len(bench.diary) == n
+
+
+def test_closing_ends_a_pass_at_its_next_layer():
+    """At the end of the program no thread is left behind in the middle of a pass."""
+    bench, gate = Bench(), threading.Event()
+    bench.begun(Steps("score", Urgency.SCORE, gate=gate))
+    closing = threading.Thread(target=bench.scheduler.close)
+    closing.start()
+    while not bench.scheduler._closed:
+        time.sleep(0.001)
+    gate.set()
+    closing.join(SECONDS)
+    assert not bench.scheduler._thread.is_alive()
+    assert bench.diary == []

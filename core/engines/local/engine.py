@@ -8,6 +8,7 @@ is given.
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,8 @@ def open_local(settings: Settings, report: Report) -> "LocalEngine":
     dtype = getattr(torch, settings.dtype or ("bfloat16" if has_gpu else "float32"))
     with ThreadPoolExecutor(1) as aside:
         tokenizer = aside.submit(AutoTokenizer.from_pretrained, found.folder)
-        model = AutoModelForCausalLM.from_pretrained(
-            found.folder, dtype=dtype, device_map="auto" if has_gpu else "cpu"
-        )
-    return LocalEngine(model.eval(), tokenizer.result(), found, settings)
+        model = _open_weights(str(found.folder), dtype)
+    return LocalEngine(model, tokenizer.result(), found, settings)
 
 
 class LocalEngine:
@@ -62,6 +61,8 @@ class LocalEngine:
         self.info = describe(
             model, tokenizer, found, settings, self._writer, _device_name(model.device)
         )
+        self._exact: Predictor | None = None
+        self._exact_lock = threading.Lock()
         self.predictor = Predictor(open_model(model), Limits.of(model, settings))
 
     def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
@@ -85,9 +86,28 @@ class LocalEngine:
             return self.predictor.next_of_each([self._checked(document) for document in ids])
         return self.predictor.next(self._checked(ids))
 
-    def score(self, ids: Ids, *, top_n: int = 10, report: ScoreReport | None = None) -> ScoredText:
+    def score(
+        self,
+        ids: Ids,
+        *,
+        top_n: int = 10,
+        report: ScoreReport | None = None,
+        exact: bool = False,
+    ) -> ScoredText:
         """Score a document; see Engine."""
-        return self.predictor.score(self._checked(ids), min(top_n, self.info.vocab_size), report)
+        predictor = self._exact_predictor() if exact else self.predictor
+        return predictor.score(self._checked(ids), min(top_n, self.info.vocab_size), report)
+
+    def _exact_predictor(self) -> Predictor:
+        """The same model in float32, opened when it is first asked for."""
+        if self.info.dtype == "float32":
+            return self.predictor
+        with self._exact_lock:
+            if self._exact is None:
+                model = _open_weights(self.info.folder, torch.float32)
+                few = replace(self.predictor.limits, distribution_bytes=0, n_lookahead=0)
+                self._exact = Predictor(open_model(model), few)
+        return self._exact
 
     def render_chat(
         self,
@@ -106,6 +126,12 @@ class LocalEngine:
         if len(ids) > self.info.context_length:
             raise ContextTooLong(len(ids), self.info.context_length)
         return tuple(map(int, ids))
+
+
+def _open_weights(folder: str, dtype: torch.dtype) -> Any:
+    device_map = "auto" if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map=device_map)
+    return model.eval()
 
 
 def _device_name(device: torch.device) -> str:

@@ -38,8 +38,8 @@ class Predictor:
 
     def __init__(self, model: PackedModel | WholeModel, limits: Limits) -> None:
         self.model = model.with_slots(limits.n_slots)
+        self.limits = limits
         self._tree = PrefixTree(limits.n_slots)
-        self._n_lookahead = limits.n_lookahead
         self._distributions = BoundedMemory[Distribution](limits.distribution_bytes)
         self._scored = BoundedMemory[ScoredText](limits.scored_bytes)
         self._ahead: OrderedDict[Document, Prediction] = OrderedDict()
@@ -49,7 +49,7 @@ class Predictor:
     def next(self, document: Document) -> Distribution:
         """The distribution after a document; the likeliest next clicks are prepared after it."""
         (distribution,) = self.next_of_each([document])
-        if self._n_lookahead:
+        if self.limits.n_lookahead:
             self._look_ahead(document, distribution)
         return distribution
 
@@ -89,7 +89,7 @@ class Predictor:
 
     def _look_ahead(self, document: Document, shown: Distribution) -> None:
         """Prepare the clicks on the first candidates, in place of those of the step before."""
-        clicks = [(*document, int(token)) for token in shown.top(self._n_lookahead)]
+        clicks = [(*document, int(token)) for token in shown.top(self.limits.n_lookahead)]
         clicks = [click for click in clicks if self._distributions.get(click) is None]
         with self._ahead_lock:
             stale = [d for d in (document, document[:-1]) if d in self._ahead]

@@ -7,12 +7,16 @@ document, and a long document goes on however many click. Inside a kind the call
 turns: unfinished ones go to the end of the line. Knows nothing of tensors or models.
 """
 
+import atexit
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 
+_OPEN: "weakref.WeakSet[Scheduler]" = weakref.WeakSet()
+CLOSING_SECONDS = 5.0
 IDLE_SECONDS = 5.0  # the thread ends when nothing came for so long
 QUIET_SECONDS = 0.15  # nobody asked for so long: time to look ahead
 
@@ -69,8 +73,11 @@ class Scheduler:
         self._lines: dict[Urgency, deque[Job]] = {urgency: deque() for urgency in Urgency}
         self._changed = threading.Condition()
         self._running = False
+        self._closed = False
+        self._thread = threading.Thread()
         self._last_request = 0.0
         self._last_kind = Urgency.LOOKAHEAD
+        _OPEN.add(self)
 
     def submit(self, *jobs: Job) -> None:
         """Put jobs in line; returns at once."""
@@ -81,8 +88,17 @@ class Scheduler:
                     self._last_request = time.monotonic()
             if not self._running:
                 self._running = True
-                threading.Thread(target=self._run, name="engine", daemon=True).start()
+                self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+                self._thread.start()
             self._changed.notify()
+
+    def close(self) -> None:
+        """End the thread at its next layer; whoever still waits is left alone."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._running:
+            self._thread.join(CLOSING_SECONDS)
 
     def _run(self) -> None:
         while self._wait_for_work():
@@ -92,7 +108,7 @@ class Scheduler:
     def _wait_for_work(self) -> bool:
         """Return when there is something to do; False, and the thread is over, when idle."""
         with self._changed:
-            while not self._somebody_waits():
+            while not self._closed and not self._somebody_waits():
                 patient = bool(self._lines[Urgency.LOOKAHEAD])
                 quiet_in = self._last_request + QUIET_SECONDS - time.monotonic()
                 if patient and quiet_in <= 0:
@@ -101,7 +117,7 @@ class Scheduler:
                 if not (heard or patient or self._somebody_waits()):
                     self._running = False
                     return False
-            return True
+            return not self._closed
 
     def _somebody_waits(self) -> bool:
         return any(self._lines[kind] for kind in Urgency if kind < Urgency.LOOKAHEAD)
@@ -145,8 +161,15 @@ class Scheduler:
     def _pause(self, kind: Urgency, jobs: Sequence[Job]) -> None:
         """Between two layers of a pass: end it if nobody waits for it, let the urgent through."""
         unwanted = kind is Urgency.LOOKAHEAD and self._somebody_waits()
-        if unwanted or all(job.cancelled for job in jobs):
+        if unwanted or self._closed or all(job.cancelled for job in jobs):
             raise Dropped
         urgent = next((k for k in Urgency if k < kind and self._lines[k]), None)
         if urgent is not None:
             self._one_pass(urgent)
+
+
+@atexit.register
+def _close_all() -> None:
+    """A thread that is inside torch when the interpreter goes ends the process with an abort."""
+    for open_one in list(_OPEN):
+        open_one.close()
