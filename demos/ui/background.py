@@ -1,15 +1,19 @@
-"""Long work of an engine as a stream a Stop button can end.
+"""Long work of an engine as a stream that a Stop button can end and a page can follow.
 
 Knows nothing of what the work is.
 """
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
+
+
+SECONDS_BETWEEN_VIEWS = 0.25  # a page that is sent more has no time left for a click on Stop
 
 
 class _Stopped(Exception):
@@ -57,3 +61,22 @@ def _relay(news: "queue.Queue[tuple[str, object]]") -> Iterator[object]:  # type
             yield value
         if kind == "result":
             return
+
+
+def paced(views: Iterator[Result], seconds: float = SECONDS_BETWEEN_VIEWS) -> Iterator[Result]:
+    """The first view, then the newest one every ``seconds`` at most, and always the last.
+
+    Each view must hold all there is to see. An error comes after the view before it.
+    """
+    held: list[Result] = []
+    sent_at = float("-inf")
+    try:
+        for view in views:
+            held = [view]
+            if time.monotonic() - sent_at >= seconds:
+                yield held.pop()
+                sent_at = time.monotonic()
+    except Exception:
+        yield from held
+        raise
+    yield from held

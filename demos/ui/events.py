@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from core.errors import LabError
+from demos.ui.background import paced
 from demos.ui.component import sealed
 from demos.ui.lab import Lab
 from demos.ui.turns import Turns
@@ -37,7 +38,7 @@ def bind(lab: Lab, handler: Callable[..., Any]) -> Callable[..., Any]:
 
     def stream(*values: Any) -> Iterator[Any]:
         with as_messages(), closing(handler(lab.engine(), *values)) as results:
-            for result in results:
+            for result in paced(results):
                 yield sealed(result)
 
     def call(*values: Any) -> Any:
