@@ -47,6 +47,12 @@ class Bench:
         return job
 
 
+@pytest.fixture(autouse=True)
+def no_gathering(monkeypatch):
+    """Passes are never begun again for the sake of others, but where a test wants it."""
+    monkeypatch.setattr(scheduler, "GATHER_SECONDS", 0)
+
+
 def ended(*jobs):
     """Wait for jobs; none may hang."""
     for job in jobs:
@@ -210,3 +216,20 @@ def test_closing_ends_a_pass_at_its_next_layer():
     closing.join(SECONDS)
     assert not bench.scheduler._thread.is_alive()
     assert bench.diary == []
+
+
+def test_a_pass_that_has_just_begun_is_begun_again_with_those_who_come(monkeypatch):
+    """A class that clicks at once shares one pass, and nobody's pass is begun a third time."""
+    monkeypatch.setattr(scheduler, "GATHER_SECONDS", SECONDS)
+    monkeypatch.setattr(scheduler.time, "sleep", lambda seconds: None)
+    bench, gate, late = Bench(join=lambda jobs: list(jobs)), threading.Event(), threading.Event()
+    first = bench.begun(Steps("a", Urgency.CLICK, gate=gate, n_layers=2))
+    second = Steps("b", Urgency.CLICK, gate=late, n_layers=2)
+    bench.scheduler.submit(second)
+    gate.set()
+    assert second.at_gate.wait(SECONDS)
+    third = Steps("c", Urgency.CLICK, n_layers=1)
+    bench.scheduler.submit(third)
+    late.set()
+    ended(first, second, third)
+    assert bench.diary == ["b+a0", "b+a1", "c0"]

@@ -3,8 +3,6 @@
 Knows nothing of caches or documents. All statistics are float32 over the whole vocabulary.
 """
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,50 +10,19 @@ import torch
 from core.tokens import LN2
 
 SPARE_CANDIDATES = 8  # taken beyond top_n so that ties at its edge go to the lowest id
-PROBES = 3
-Rows = Callable[[torch.Tensor], torch.Tensor]
 
 
 class OutputLayer:
-    """The output layer of a model by itself, with Gemma's soft cap; rows in, float32 logits out.
-
-    One row alone goes the way that a probe found fastest: on some processors a matrix
-    times one vector takes twice as long as times two.
-    """
+    """The output layer of a model by itself, with Gemma's soft cap; rows in, float32 logits out."""
 
     def __init__(self, model: Any) -> None:
         self._layer = model.get_output_embeddings()
         self._cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
-        self.one_row_doubled = model.device.type == "cpu" and self._two_are_faster()
 
     def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
         """float32 logits [rows, vocabulary] of hidden states [rows, size]."""
-        if len(hidden) == 1 and self.one_row_doubled:
-            logits = self._doubled(hidden)
-        else:
-            logits = self._layer(hidden)
+        logits: torch.Tensor = self._layer(hidden)
         return (self._cap * torch.tanh(logits / self._cap) if self._cap else logits).float()
-
-    def _doubled(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The logits of one row, computed as if there were two."""
-        twice = hidden.expand(2, -1).contiguous()
-        logits = torch.mm(self._layer.weight, twice.t())[:, :1].t()
-        return logits if self._layer.bias is None else logits + self._layer.bias
-
-    @torch.inference_mode()
-    def _two_are_faster(self) -> bool:
-        row = torch.ones(1, self._layer.weight.shape[1], dtype=self._layer.weight.dtype)
-        return _seconds(self._doubled, row) < _seconds(self._layer, row)
-
-
-def _seconds(layer: Rows, row: torch.Tensor) -> float:
-    """The shortest of some calls."""
-    times = []
-    for _ in range(PROBES):
-        start = time.perf_counter()
-        layer(row)
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def row_statistics(

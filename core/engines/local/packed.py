@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.engines.local.arena import Arena, PassCache, as_slots
+from core.engines.local.one_row import quicken
 from core.engines.local.output_layer import OutputLayer
 from core.engines.local.prefix_tree import Node, PrefixTree
 
@@ -168,6 +169,8 @@ class WholeModel:
 
 def open_model(model: Any) -> PackedModel | WholeModel:
     """The fast way through a model if it gives what the plain forward gives, else the plain one."""
+    if model.device.type == "cpu":
+        quicken(model)
     try:
         packed = PackedModel(model)
         if _agree(packed, model):

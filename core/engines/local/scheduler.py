@@ -17,6 +17,7 @@ from enum import IntEnum
 
 _OPEN: "weakref.WeakSet[Scheduler]" = weakref.WeakSet()
 CLOSING_SECONDS = 5.0
+GATHER_SECONDS = 0.005  # those who come within this time of each other are served together
 IDLE_SECONDS = 5.0  # the thread ends when nothing came for so long
 QUIET_SECONDS = 0.15  # nobody asked for so long: time to look ahead
 
@@ -41,6 +42,7 @@ class Job:
         self.urgency = urgency
         self.done = False
         self.cancelled = False
+        self.begun_again = False
         self.error: BaseException | None = None
         self._ended = threading.Event()
 
@@ -141,7 +143,8 @@ class Scheduler:
         if not jobs:
             return
         try:
-            self._do_pass(jobs, lambda: self._pause(kind, jobs))
+            began = time.monotonic()
+            self._do_pass(jobs, lambda: self._pause(kind, jobs, began))
         except Dropped:
             pass
         except BaseException as error:
@@ -158,14 +161,24 @@ class Scheduler:
                 with self._changed:
                     self._lines[job.urgency].append(job)
 
-    def _pause(self, kind: Urgency, jobs: Sequence[Job]) -> None:
+    def _pause(self, kind: Urgency, jobs: Sequence[Job], began: float) -> None:
         """Between two layers of a pass: end it if nobody waits for it, let the urgent through."""
+        if kind <= Urgency.PREFILL and self._has_company(kind, jobs, began):
+            for job in jobs:
+                job.begun_again = True
+            time.sleep(GATHER_SECONDS)
+            raise Dropped
         unwanted = kind is Urgency.LOOKAHEAD and self._somebody_waits()
         if unwanted or self._closed or all(job.cancelled for job in jobs):
             raise Dropped
         urgent = next((k for k in Urgency if k < kind and self._lines[k]), None)
         if urgent is not None:
             self._one_pass(urgent)
+
+    def _has_company(self, kind: Urgency, jobs: Sequence[Job], began: float) -> bool:
+        """Whether others came just as a pass began: a class that clicks at once shares the next."""
+        just_begun = time.monotonic() - began < GATHER_SECONDS
+        return just_begun and bool(self._lines[kind]) and not any(j.begun_again for j in jobs)
 
 
 @atexit.register
