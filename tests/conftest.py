@@ -32,9 +32,9 @@ settings.register_profile("explore", deadline=None, suppress_health_check=SLOW_I
 settings.load_profile("lab")
 
 
-def opened(model):
-    """A catalogue model as the settings of this environment open it."""
-    return open_engine(replace(Settings.from_env(), model=model), lambda progress: None)
+def opened(model, **chosen):
+    """A catalogue model as the settings of this environment, and those chosen, open it."""
+    return open_engine(replace(Settings.from_env(), model=model, **chosen), lambda progress: None)
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +45,12 @@ def toy():
 @pytest.fixture(scope="session")
 def smollm2():
     return opened("smollm2-135m-instruct")
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """SmolLM2 in bfloat16, the quick mode."""
+    return opened("smollm2-135m-instruct", dtype="bfloat16")
 
 
 @pytest.fixture(scope="session")

@@ -232,3 +232,18 @@ def test_reference_points_are_those_of_the_handout():
     line = surprisal.reference_line()
     for bits in ("1.00", "2.58", "0.07", "6.64"):
         assert bits in line
+
+
+def test_the_page_offers_exact_numbers_where_it_shows_others(quick, toy):
+    """The button is there in the quick mode only, and what it shows is labelled float32."""
+    assert surprisal.offer_exact(quick)["visible"]
+    assert not surprisal.offer_exact(toy)["visible"]
+    rounded, precise = (
+        last(read(quick, TEXT)) for read in (surprisal.read, surprisal.read_exactly)
+    )
+    assert facts(rounded[2])["computed in"] == "bfloat16"
+    assert "float32" in exact(rounded[2])["computed in"]
+    assert facts(precise[2])["computed in"] == "float32"
+    assert "dtype=torch.bfloat16" in rounded[6]
+    assert "dtype=torch.float32" in precise[6]
+    assert "computed in" not in facts(last(surprisal.read(toy, TEXT))[2])
