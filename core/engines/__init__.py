@@ -14,7 +14,7 @@ from core.progress import Progress
 from core.tokens import ChatDocument, Distribution, Ids, ScoredText, Token, Vocabulary
 
 Message = dict[str, Any]
-ScoreReport = Callable[[int, int], None]
+ScoreReport = Callable[[ScoredText, int], None]
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,19 @@ class Engine(Protocol):
         Raises NoPrediction for an empty document and ContextTooLong.
         """
 
-    def score(self, ids: Ids, *, top_n: int = 10, report: ScoreReport | None = None) -> ScoredText:
+    def score(
+        self,
+        ids: Ids,
+        *,
+        top_n: int = 10,
+        report: ScoreReport | None = None,
+        exact: bool = False,
+    ) -> ScoredText:
         """What the model made of each token of ``ids``, with its ``top_n`` guesses there.
 
-        ``report(done, total)`` is called as rows are finished. Raises ContextTooLong.
+        ``report(part, total)`` is called as rows are finished, with those of the first tokens
+        and how many tokens there are; what it raises ends the scoring. ``exact``: computed in
+        float32, whatever the model runs in. Raises ContextTooLong.
         """
 
     def render_chat(

@@ -38,3 +38,8 @@ class BoundedMemory(Generic[Value]):
             while self._used_bytes > self._limit_bytes:
                 _, (_, freed) = self._kept.popitem(last=False)
                 self._used_bytes -= freed
+
+    def items(self) -> list[tuple[Key, Value]]:
+        """What is kept now, the least recently used first."""
+        with self._lock:
+            return [(key, value) for key, (value, _) in self._kept.items()]

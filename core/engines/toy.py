@@ -76,17 +76,25 @@ class ToyEngine:
         self._check(ids)
         return Distribution.from_logits(self._logits[ids[-1]])
 
-    def score(self, ids: Ids, *, top_n: int = 10, report: ScoreReport | None = None) -> ScoredText:
+    def score(
+        self,
+        ids: Ids,
+        *,
+        top_n: int = 10,
+        report: ScoreReport | None = None,
+        exact: bool = False,
+    ) -> ScoredText:
         """Score a document row by row; see Engine."""
         self._check(ids)
-        n, top_n = len(ids), min(top_n, VOCAB_SIZE)
+        known = tuple(map(int, ids))
+        n, top_n = len(known), min(top_n, VOCAB_SIZE)
         columns = unscored_columns(n, top_n)
         for i in range(1, n):
             for column, value in zip(columns, self._row(ids[i - 1], ids[i], top_n), strict=True):
                 column[i] = value
             if report is not None:
-                report(i + 1, n)
-        return ScoredText(tuple(map(int, ids)), *columns)
+                report(ScoredText(known[: i + 1], *(column[: i + 1] for column in columns)), n)
+        return ScoredText(known, *columns)
 
     def _row(self, before: int, token_id: int, top_n: int) -> tuple[Any, ...]:
         """What the model makes of one token, in the order of a ScoredText's columns."""

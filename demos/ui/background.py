@@ -1,15 +1,19 @@
-"""Long work of an engine as a stream a Stop button can end.
+"""Long work of an engine as a stream that a Stop button can end and a page can follow.
 
 Knows nothing of what the work is.
 """
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+Part = TypeVar("Part")
 Result = TypeVar("Result")
-FIRST_REPORT_SECONDS = 0.5  # work shorter than this says nothing
+
+
+SECONDS_BETWEEN_VIEWS = 0.25  # a page that is sent more has no time left for a click on Stop
 
 
 class _Stopped(Exception):
@@ -17,9 +21,9 @@ class _Stopped(Exception):
 
 
 def reporting(
-    work: Callable[[Callable[[int, int], None]], Result],
-) -> Iterator[tuple[int, int] | Result]:
-    """Run ``work(report)`` in a thread: yields (done, total) while it runs, then its result.
+    work: Callable[[Callable[[Part, int], None]], Result],
+) -> Iterator[tuple[Part, int] | Result]:
+    """Run ``work(report)`` in a thread: yields what it reports, (part, total), then its result.
 
     Closing the iterator makes the next ``report`` end the work. What the work raises is
     raised here.
@@ -27,10 +31,10 @@ def reporting(
     news: queue.Queue[tuple[str, object]] = queue.Queue()
     stopped = threading.Event()
 
-    def report(done: int, total: int) -> None:
+    def report(part: Part, total: int) -> None:
         if stopped.is_set():
             raise _Stopped
-        news.put(("progress", (done, total)))
+        news.put(("progress", (part, total)))
 
     def run() -> None:
         try:
@@ -57,3 +61,22 @@ def _relay(news: "queue.Queue[tuple[str, object]]") -> Iterator[object]:  # type
             yield value
         if kind == "result":
             return
+
+
+def paced(views: Iterator[Result], seconds: float = SECONDS_BETWEEN_VIEWS) -> Iterator[Result]:
+    """The first view, then the newest one every ``seconds`` at most, and always the last.
+
+    Each view must hold all there is to see. An error comes after the view before it.
+    """
+    held: list[Result] = []
+    sent_at = float("-inf")
+    try:
+        for view in views:
+            held = [view]
+            if time.monotonic() - sent_at >= seconds:
+                yield held.pop()
+                sent_at = time.monotonic()
+    except Exception:
+        yield from held
+        raise
+    yield from held

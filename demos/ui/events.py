@@ -14,8 +14,10 @@ from typing import Any
 import gradio as gr
 
 from core.errors import LabError
+from demos.ui.background import paced
 from demos.ui.component import sealed
 from demos.ui.lab import Lab
+from demos.ui.turns import Turns
 
 MESSAGE_SECONDS = 12
 
@@ -36,7 +38,7 @@ def bind(lab: Lab, handler: Callable[..., Any]) -> Callable[..., Any]:
 
     def stream(*values: Any) -> Iterator[Any]:
         with as_messages(), closing(handler(lab.engine(), *values)) as results:
-            for result in results:
+            for result in paced(results):
                 yield sealed(result)
 
     def call(*values: Any) -> Any:
@@ -58,6 +60,7 @@ class Page:
     lab: Lab
     bar: gr.HTML
     first_views: list[Callable[[Callable[..., Any]], Any]] = field(default_factory=list)
+    turns: Turns = field(default_factory=Turns)
 
     def connect(
         self,
@@ -73,13 +76,18 @@ class Page:
 
         ``latest_only``: while one call runs, only the newest of those that follow is
         kept (clicks, typing). A handler that does not use the model never queues behind
-        it. Returns the event, which a Stop button can cancel.
+        it. Of events that set the same ``gr.State`` the last one counts. Returns the event,
+        which a Stop button can cancel.
         """
         queueing: dict[str, Any] = (
             {"concurrency_id": "model"} if uses_model else {"concurrency_limit": None}
         )
+        bound = bind(self.lab, handler)
+        state = next((output for output in outputs if isinstance(output, gr.State)), None)
+        if state is not None:
+            bound = self.turns.in_turn(bound, state._id, len(outputs))
         return trigger(
-            bind(self.lab, handler),
+            bound,
             inputs=list(inputs),
             outputs=list(outputs),
             trigger_mode="always_last" if latest_only else "once",

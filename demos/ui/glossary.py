@@ -32,6 +32,7 @@ GLOSSARY = {
     "between different tokenizers.",
     "tokens scored": "Tokens that were predicted from something before them; the first has "
     "no prediction unless a start token stands before it.",
+    "computed in": "The kind of number the model calculates with; softmax is always float32.",
     "temperature": "Log-probabilities are divided by it: below 1 sharper, above 1 flatter.",
     "top-k": "Keeps the k most likely tokens, and what is tied with the last of them.",
     "top-p": "Nucleus: keeps the smallest set of most likely tokens whose mass reaches p.",

@@ -22,6 +22,8 @@ from demos.ui.lab import Lab
 
 POLL_SECONDS = 1.0
 QUEUE_SIZE = 4096  # waiting events of all visitors together
+MODEL_AT_ONCE = 40  # events at the engine together, which joins their work; the others queue
+MOST_THREADS = 64  # some are left for what needs no model
 MOST_SESSIONS = 1000  # half a megabyte each and more; the longest unused go first
 
 
@@ -73,7 +75,7 @@ def launch(app: gr.Blocks, lab: Lab) -> None:
     In this order: opened side by side they share one interpreter, and the page waits as
     long as the model.
     """
-    app.queue(max_size=QUEUE_SIZE, default_concurrency_limit=1)
+    app.queue(max_size=QUEUE_SIZE, default_concurrency_limit=MODEL_AT_ONCE)
     app.launch(
         theme=theme.THEME,
         css=theme.css(),
@@ -82,6 +84,7 @@ def launch(app: gr.Blocks, lab: Lab) -> None:
         show_error=True,
         state_session_capacity=MOST_SESSIONS,
         ssr_mode=False,
+        max_threads=MOST_THREADS,
         prevent_thread_lock=True,
     )
     lab.start()

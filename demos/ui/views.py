@@ -58,8 +58,8 @@ def pick_extra(pick: Candidate | None) -> Json:
     return {"mark": "chosen", "facts": display.probability_facts(pick)} if pick else {}
 
 
-def scored_chips(vocabulary: Vocabulary, scored: ScoredText) -> list[Json]:
-    """Chips coloured by surprisal in bits."""
+def scored_chips(vocabulary: Vocabulary, scored: ScoredText, still_to_come: Ids = ()) -> list[Json]:
+    """Chips coloured by surprisal in bits, and pale ones for what follows and is not scored yet."""
     extras: list[Json] = []
     for i, bits in enumerate(scored.surprisals_bits):
         if scored.predicted[i]:
@@ -67,7 +67,10 @@ def scored_chips(vocabulary: Vocabulary, scored: ScoredText) -> list[Json]:
             extras.append({"heat": heat_level(float(bits)), "facts": facts})
         else:
             extras.append({"mark": "unscored", "facts": [["surprisal", display.NO_PREDICTION]]})
-    return chips(vocabulary, scored.ids, extras)
+    extras += [{"mark": "unscored", "facts": [["surprisal", "being measured"]]}] * len(
+        still_to_come
+    )
+    return chips(vocabulary, (*scored.ids, *still_to_come), extras)
 
 
 @dataclass(frozen=True)

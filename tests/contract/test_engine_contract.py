@@ -155,7 +155,7 @@ def test_scoring_reports_how_far_it_is(engine, forgetful):
     """done rises to the total, once for each stretch of rows."""
     seen = []
     ids = document(engine, "some words here")
-    forgetful(engine).score(ids, report=lambda done, total: seen.append((done, total)))
+    forgetful(engine).score(ids, report=lambda part, total: seen.append((len(part), total)))
     assert seen[-1] == (len(ids), len(ids))
     assert seen == sorted(set(seen))
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 
 import pytest
 from handling import (
@@ -179,18 +180,29 @@ def test_select_before_anything_was_scored(toy):
     assert listing["rows"] == []
 
 
-def test_progress_is_told(toy):
-    """While a long text is scored the page says how far it is, then shows the result."""
+def test_colours_come_while_a_text_is_scored():
+    """A glimpse holds the final colours of the first tokens, the others pale, and how far it is.
 
-    class Slow(ToyEngine):
-        def score(self, ids, *, top_n=10, report=None):
-            for done in (1, 2, 3):
-                report(done, 3)
-            return super().score(ids, top_n=top_n)
+    A glimpse is sent for every eighth of the text at most.
+    """
 
-    *told, _ = surprisal.read(Slow(), TEXT)
-    said = [fact["value"] for step in told for fact in step[2]["facts"]]
-    assert all(re.fullmatch(r"\d of 3 tokens", value) for value in said)
+    class Watched(ToyEngine):
+        def score(self, ids, *, report, **options):
+            def when_seen(part, total):
+                report(part, total)
+                time.sleep(0.01)  # so that it is seen before the next
+
+            return super().score(ids, report=when_seen, **options)
+
+    *glimpses, whole = surprisal.read(Watched(), TEXT)
+    final = whole[1]["tokens"]
+    assert 1 < len(glimpses) <= 1 + surprisal.N_GLIMPSES
+    for _, strip, told, *_ in glimpses:
+        n_done, n = map(int, re.fullmatch(r"(\d+) of (\d+) tokens", facts(told)["scored"]).groups())
+        assert n == len(final) == len(strip["tokens"])
+        assert strip["tokens"][:n_done] == final[:n_done]
+        assert chip_ids(strip) == chip_ids(whole[1])
+        assert all("heat" not in chip for chip in strip["tokens"][n_done:])
 
 
 def test_chart_has_at_most_300_points(toy):
@@ -220,3 +232,18 @@ def test_reference_points_are_those_of_the_handout():
     line = surprisal.reference_line()
     for bits in ("1.00", "2.58", "0.07", "6.64"):
         assert bits in line
+
+
+def test_the_page_offers_exact_numbers_where_it_shows_others(quick, toy):
+    """The button is there in the quick mode only, and what it shows is labelled float32."""
+    assert surprisal.offer_exact(quick)["visible"]
+    assert not surprisal.offer_exact(toy)["visible"]
+    rounded, precise = (
+        last(read(quick, TEXT)) for read in (surprisal.read, surprisal.read_exactly)
+    )
+    assert facts(rounded[2])["computed in"] == "bfloat16"
+    assert "float32" in exact(rounded[2])["computed in"]
+    assert facts(precise[2])["computed in"] == "float32"
+    assert "dtype=torch.bfloat16" in rounded[6]
+    assert "dtype=torch.float32" in precise[6]
+    assert "computed in" not in facts(last(surprisal.read(toy, TEXT))[2])

@@ -19,7 +19,7 @@ from core.errors import InputError, LabError
 from core.progress import Progress
 from demos import discover
 from demos.ui.api import PublicApi
-from demos.ui.background import reporting
+from demos.ui.background import paced, reporting
 from demos.ui.component import Number, Slider
 from demos.ui.events import Page, bind
 from demos.ui.glossary import GLOSSARY, as_markdown
@@ -355,7 +355,7 @@ def test_a_first_view_is_connected_when_its_trigger_is_known():
 
     def build():
         with gr.Blocks() as app:
-            value, answer, trigger = gr.State("x"), gr.State(None), gr.State(False)
+            value, answer, trigger = gr.State("x"), gr.JSON(), gr.State(False)
             page = Page(lab, gr.HTML())
             page.first_view(plain, [value], [answer, answer])
             page.first_view(streaming, [value], [answer, answer], uses_model=False)
@@ -467,6 +467,28 @@ def test_closing_ends_the_work():
     closed.set()
     assert ended.wait(SECONDS)
     assert n_reports == []
+
+
+@pytest.mark.parametrize(
+    ("n", "seconds", "seen"),
+    [(0, 9, []), (1, 9, [0]), (5, 9, [0, 4]), (5, 0, [0, 1, 2, 3, 4])],
+)
+def test_a_page_is_sent_the_first_view_and_the_last(n, seconds, seen):
+    """Views that come too fast to follow are left out, but never the one that stays."""
+    assert list(paced(iter(range(n)), seconds)) == seen
+
+
+def test_an_error_comes_after_the_view_before_it():
+    """What was reached before a failure is on the screen when its message comes."""
+
+    def failing():
+        yield from range(3)
+        raise InputError("Too long.")
+
+    views = paced(failing(), 9)
+    assert [next(views), next(views)] == [0, 2]
+    with pytest.raises(InputError):
+        next(views)
 
 
 def test_discover_finds_the_five_in_order():

@@ -23,14 +23,18 @@ def test_every_variable_is_read():
         "LAB_CACHE": "/tmp/x",
         "LAB_DTYPE": "bfloat16",
         "LAB_MAX_TOKENS": "128",
+        "LAB_MEMORY_MB": "64",
+        "LAB_LOOKAHEAD": "0",
         "PATH": "/bin",
     }
-    assert Settings.from_env(environ) == Settings(Path("/tmp/x"), "gemma-3-270m", "bfloat16", 128)
+    expected = Settings(Path("/tmp/x"), "gemma-3-270m", "bfloat16", 128, 64, 0)
+    assert Settings.from_env(environ) == expected
 
 
 def test_blank_is_unset():
     """A variable of spaces means its default, as on a Space whose setting was emptied."""
-    environ = dict.fromkeys(("LAB_MODEL", "LAB_CACHE", "LAB_DTYPE", "LAB_MAX_TOKENS"), "  ")
+    names = ("MODEL", "CACHE", "DTYPE", "MAX_TOKENS", "MEMORY_MB", "LOOKAHEAD")
+    environ = {f"LAB_{name}": "  " for name in names}
     assert Settings.from_env(environ) == Settings.from_env({})
 
 
@@ -59,6 +63,8 @@ def test_a_relative_cache_and_a_home_become_absolute(monkeypatch, tmp_path):
         ("LAB_MAX_TOKENS", "1e3"),
         ("LAB_MAX_TOKENS", "many"),
         ("LAB_MAX_TOKENS", "²"),
+        ("LAB_MEMORY_MB", "0"),
+        ("LAB_LOOKAHEAD", "-1"),
     ],
 )
 def test_a_value_that_can_not_be_used_is_named(name, value):

@@ -64,11 +64,11 @@ def test_order_top_and_rank_are_the_sorted_list(logits):
 
 @given(LOGITS)
 def test_entropy_is_over_the_whole_vocabulary(logits):
-    """−Σ p log2 p of all tokens, not of the top ten."""
+    """−Σ p log2 p of all tokens, not of the top ten, to the digits of float32 probabilities."""
     distribution = distribution_of(logits)
     logprobs = distribution.logprob_by_id.astype(np.float64)
     by_hand = math.fsum(-math.exp(x) * x / math.log(2) for x in logprobs)
-    assert distribution.entropy_bits == pytest.approx(by_hand, abs=1e-9)
+    assert distribution.entropy_bits == pytest.approx(by_hand, rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize(("n", "bits"), [(1, 0), (2, 1), (6, math.log2(6)), (1024, 10)])
@@ -156,7 +156,7 @@ def test_the_mass_outside_some_tokens_is_that_of_the_others(logits, ids):
     inside = sorted(i for i in ids if i < len(logits))
     others = [i for i in range(len(logits)) if i not in ids]
     by_hand = math.fsum(math.exp(distribution.logprob_of(i)) for i in others)
-    assert distribution.mass_outside(inside) == pytest.approx(by_hand, rel=1e-12, abs=0)
+    assert distribution.mass_outside(inside) == pytest.approx(by_hand, rel=3e-7, abs=1e-37)
     assert distribution.mass_outside(np.array(inside, dtype=np.int64)) == pytest.approx(by_hand)
     assert distribution.mass_outside(range(len(logits))) == 0
 

@@ -1,0 +1,1 @@
+"""How fast Token Lab is, in ratios measured side by side: ``benchmarks/run``."""

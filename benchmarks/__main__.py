@@ -1,0 +1,57 @@
+"""Measure everything and print the tables: see docs/performance.md."""
+
+import argparse
+from collections.abc import Callable, Iterator
+
+from benchmarks.classroom import beside_rows, class_rows
+from benchmarks.clicks import click_rows, decode_rows
+from benchmarks.peers import Peer
+from benchmarks.scoring import long_rows, memory_rows, scoring_rows
+from benchmarks.startup import startup_rows
+from benchmarks.subject import Subject
+from benchmarks.table import Row, as_markdown, machine
+
+PARTS: dict[str, Callable[[Subject], Iterator[Row]]] = {
+    "click": click_rows,
+    "decode": decode_rows,
+    "memory": memory_rows,
+    "long": long_rows,
+    "class": class_rows,
+    "beside": beside_rows,
+}
+SCORERS = ("minicons", "surprisal")
+
+
+def main() -> None:
+    """Parse the command line and measure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--models", nargs="*", default=["smollm2-135m-instruct", "gemma-3-270m"])
+    parser.add_argument("--dtypes", nargs="*", default=["float32", "bfloat16"])
+    parser.add_argument("--parts", nargs="*", default=[*PARTS, "scoring", "startup"])
+    parser.add_argument("--peers", help="the Python of the peers' environment")
+    chosen = parser.parse_args()
+    print(machine() + "\n", flush=True)
+    for model in chosen.models:
+        for dtype in chosen.dtypes:
+            rows = list(measured(model, dtype, chosen.parts, chosen.peers))
+            print(as_markdown(f"{model}, {dtype}", rows), flush=True)
+        if "startup" in chosen.parts:
+            print(as_markdown(f"{model}, start", startup_rows(model)), flush=True)
+
+
+def measured(model: str, dtype: str, parts: list[str], peers: str | None) -> Iterator[Row]:
+    """The rows of one model in one dtype."""
+    subject = Subject.of(model, dtype)
+    for name, rows in PARTS.items():
+        if name in parts:
+            yield from rows(subject)
+    if "scoring" in parts:
+        folder = subject.engine.info.folder
+        asked = [Peer(peers, name, folder) for name in SCORERS] if peers else []
+        yield from scoring_rows(subject, asked)
+        for peer in asked:
+            peer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""One person clicking, and a text that goes on by itself."""
+
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import torch
+
+from benchmarks.subject import PROMPT_TOKENS, Subject, statistics_of
+from benchmarks.table import Row
+from benchmarks.timing import bytes_per_second, in_turn, median, seconds_of
+from core.engines.local.predictor import Predictor
+
+N_AHEAD = 10
+N_DECODED = 32
+POLL_SECONDS = 0.01
+
+
+def click_rows(subject: Subject) -> Iterator[Row]:
+    """Clicks against one step of transformers with its own cache."""
+    prompt, tokens = subject.words(PROMPT_TOKENS, seed=1), count(500)
+    predictor, ahead = subject.fresh(), subject.fresh(N_AHEAD)
+    predictor.next(prompt)
+    cache = subject.plain_prefill(prompt)
+
+    def elsewhere(n: int) -> None:
+        predictor.next((*prompt[: PROMPT_TOKENS - n], next(tokens)))
+
+    def ten_at_once(n: int) -> None:
+        predictor.next_of_each([(*prompt, next(tokens)) for _ in range(N_AHEAD)])
+
+    seconds = in_turn(
+        {
+            "step": lambda n: subject.plain_step(cache, 500),
+            "elsewhere": elsewhere,
+            "ten": ten_at_once,
+            "ahead": lambda n: looked_ahead(ahead, (*prompt, n)),
+        }
+    )
+    step = median(seconds["step"])
+    quick = subject.engine.info.dtype != "float32"
+    said = f"{1000 * step:.1f} ms a step of transformers"
+    yield Row("click on a looked-ahead candidate", median(seconds["ahead"]) / step, 0.05,
+              detail=f"{1000 * median(seconds['ahead']):.2f} ms; {said}")  # fmt: skip
+    yield Row("click elsewhere (cached prefix)", median(seconds["elsewhere"]) / step, 1.1,
+              detail=f"{1000 * median(seconds['elsewhere']):.1f} ms")  # fmt: skip
+    yield Row("lookahead of 10, in one pass", median(seconds["ten"]) / step, 1.5 if quick else 2.4,
+              detail=f"{1000 * median(seconds['ten']):.1f} ms")  # fmt: skip
+
+
+def looked_ahead(predictor: Predictor, document: tuple[int, ...]) -> float:
+    """Seconds of a click on the third candidate, once the engine has prepared it."""
+    shown = predictor.next(document)
+    click = (*document, int(shown.top(3)[2]))
+    while predictor._distributions.get(click) is None:
+        time.sleep(POLL_SECONDS)
+    return seconds_of(lambda: predictor.next(click))
+
+
+def decode_rows(subject: Subject) -> Iterator[Row]:
+    """Greedy text with statistics of every step, against ``generate`` with the same."""
+
+    def ours(n: int) -> None:
+        ids, predictor = subject.words(PROMPT_TOKENS, seed=100 + n), subject.fresh()
+        for _ in range(N_DECODED):
+            given = predictor.next(ids)
+            best = given.top(20)
+            for token in best:
+                given.logprob_of(int(token))
+            assert given.entropy_bits >= 0
+            given.candidate(int(best[0]))
+            ids = (*ids, int(best[0]))
+
+    def theirs(n: int) -> None:
+        for logits in generated(subject, subject.words(PROMPT_TOKENS, seed=100 + n)):
+            statistics_of(logits[0].float())
+
+    seconds = in_turn({"ours": ours, "theirs": theirs})
+    ratio = median(seconds["theirs"]) / median(seconds["ours"])
+    rate = N_DECODED / median(seconds["ours"])
+    yield Row("decode with statistics against generate", ratio, 1.15, at_least=True,
+              detail=f"{rate:.1f} against {rate / ratio:.1f} tokens/s")  # fmt: skip
+    if not torch.cuda.is_available():
+        bandwidth = bytes_per_second()
+        share = rate * subject.weight_bytes / bandwidth
+        gemma = "gemma" in subject.engine.info.name
+        yield Row("fraction of the bandwidth bound", share, 0.45 if gemma else None, at_least=True,
+                  detail=f"{bandwidth / 1e9:.1f} GB/s, {subject.weight_bytes / 1e6:.0f} MB a step",
+                  unit="")  # fmt: skip
+
+
+def generated(subject: Subject, ids: tuple[int, ...]) -> Any:
+    """The logits of every step of transformers' own loop."""
+    row = torch.tensor([ids], device=subject.plain.device)
+    return subject.plain.generate(
+        row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=N_DECODED,
+        min_new_tokens=N_DECODED, return_dict_in_generate=True, output_logits=True, pad_token_id=0,
+    ).logits  # fmt: skip

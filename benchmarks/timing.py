@@ -1,0 +1,67 @@
+"""Measuring: calls in turn, medians, memory at the fullest moment, bandwidth.
+
+Knows nothing of models.
+"""
+
+import ctypes
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+ROUNDS = 7
+BANDWIDTH_BYTES = 1 << 30
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """How long one call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def in_turn(
+    works: Mapping[str, Callable[[int], object]], rounds: int = ROUNDS
+) -> dict[str, list[float]]:
+    """Seconds of each work, called with the number of the round; all of a round follow each other.
+
+    A first round warms up and is not counted. A work that returns a float has measured itself.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for n in range(rounds + 1):
+        for name, work in works.items():
+            start = time.perf_counter()
+            own = work(n)
+            taken = own if isinstance(own, float) else time.perf_counter() - start
+            if n:
+                seconds[name].append(taken)
+    return seconds
+
+
+def median(values: list[float]) -> float:
+    """The middle of several times."""
+    return statistics.median(values)
+
+
+def extra_bytes(work: Callable[[], object]) -> int:
+    """How much more memory than before this process holds at the fullest moment of ``work``."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again
+    before = _status("VmRSS")
+    work()
+    return _status("VmHWM") - before
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+def bytes_per_second() -> float:
+    """Read bandwidth of the CPU: the sum of a gibibyte, the best of some."""
+    block = torch.ones(BANDWIDTH_BYTES // 4)
+    return BANDWIDTH_BYTES / min(seconds_of(block.sum) for _ in range(ROUNDS))

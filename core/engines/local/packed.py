@@ -1,0 +1,212 @@
+"""One forward pass over the new tokens of many documents, each looking at its own past only.
+
+New tokens stand packed in one row; a mask lets every token see its ancestors in the
+prefix tree. So a fork costs one token, ten candidates share their prefix, and documents
+of any length go together without padding. Knows nothing of who asked or of what is
+made of the result.
+"""
+
+import copy
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.engines.local.arena import Arena, PassCache, as_slots
+from core.engines.local.one_row import quicken
+from core.engines.local.output_layer import OutputLayer
+from core.engines.local.prefix_tree import Node, PrefixTree
+
+log = logging.getLogger("token_lab")
+Pause = Callable[[], None]
+TRIAL, FORK = (1, 2, 3, 4, 5, 6), (8, 9)
+
+
+class PackedModel:
+    """A causal language model that computes nodes of a prefix tree.
+
+    ``logits`` makes float32 logits [rows, vocabulary] of the rows ``compute`` returns.
+    ``pause`` of a pass is called before each layer: what it does there (let urgent work
+    through, or raise to end the pass) does not change the pass's numbers.
+    """
+
+    def __init__(self, model: Any) -> None:
+        config = model.config.get_text_config()
+        self.logits = OutputLayer(model)
+        self._body = model.get_decoder()
+        self._arena = Arena(0)
+        self._dtype, self._device = model.dtype, model.device
+        types = getattr(config, "layer_types", None) or ["full_attention"]
+        self._types = sorted(set(types))
+        self._window = config.sliding_window if "sliding_attention" in types else None
+
+    def with_slots(self, n_slots: int) -> "PackedModel":
+        """The same model with an arena of its own, for a tree of ``n_slots``."""
+        other = copy.copy(self)
+        other._arena = Arena(n_slots)
+        return other
+
+    @torch.inference_mode()
+    def compute(
+        self, paths: Sequence[Sequence[Node]], wanted: Sequence[Node], pause: Pause | None = None
+    ) -> torch.Tensor:
+        """The last hidden states [wanted, size]; every node of every path is ready afterwards.
+
+        A path leads from a document's first node to where this pass ends in it. ``wanted``
+        nodes are on the paths and are computed again if they were ready.
+        """
+        columns = list(dict.fromkeys(node for path in paths for node in path))
+        again = set(wanted)
+        new = [node for node in columns if not node.ready or node in again]
+        for node in new:
+            node.under_way = True
+        try:
+            hidden = self._forward(new, columns, _ancestry(new, columns, paths), pause)
+        finally:
+            for node in new:
+                node.under_way = False
+        for node in new:
+            node.ready = True
+        row_of = {node: row for row, node in enumerate(new)}
+        return hidden[[row_of[node] for node in wanted]]
+
+    def _forward(
+        self, new: list[Node], columns: list[Node], seen: NDArray[np.bool_], pause: Pause | None
+    ) -> torch.Tensor:
+        """Hidden states [new, size] of a pass whose tokens see the columns in ``seen``."""
+        depths = np.array([node.depth for node in new]) - 1
+        cache = PassCache(
+            self._arena,
+            as_slots([node.slot for node in new], self._device),
+            as_slots([node.slot for node in columns], self._device),
+        )
+        with self._pausing(pause):
+            output = self._body(
+                input_ids=self._row([node.token for node in new]),
+                position_ids=self._row(depths),
+                attention_mask=self._masks(seen, depths, columns),
+                past_key_values=cache,
+                use_cache=True,
+            )
+        hidden: torch.Tensor = output.last_hidden_state[0]
+        return hidden
+
+    def _masks(self, seen: NDArray[np.bool_], depths: Any, columns: list[Node]) -> Any:
+        """The mask of each kind of layer, or the only one."""
+        masks = {}
+        for kind in self._types:
+            allowed = seen
+            if kind == "sliding_attention":
+                distance = depths[:, None] - (np.array([node.depth for node in columns]) - 1)
+                allowed = seen & (distance < self._window)
+            masks[kind] = self._additive(allowed)
+        return masks["full_attention"] if self._types == ["full_attention"] else masks
+
+    def _additive(self, allowed: NDArray[np.bool_]) -> torch.Tensor:
+        """What is added to attention scores: 0 where a token may look, else the lowest number."""
+        blocked = ~torch.from_numpy(allowed)
+        added = torch.zeros(allowed.shape, dtype=self._dtype)
+        return added.masked_fill_(blocked, torch.finfo(self._dtype).min)[None, None].to(
+            self._device
+        )
+
+    def _row(self, values: Any) -> torch.Tensor:
+        return torch.as_tensor(values, device=self._device)[None]
+
+    @contextmanager
+    def _pausing(self, pause: Pause | None) -> Iterator[None]:
+        """Have ``pause`` called before each layer of the pass in the block."""
+        layers = getattr(self._body, "layers", ()) if pause is not None else ()
+
+        def before_layer(*_: Any) -> None:
+            if pause is not None:
+                pause()
+
+        handles = [layer.register_forward_pre_hook(before_layer) for layer in layers]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+class WholeModel:
+    """A model of another make: every document through the plain forward, nothing kept."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def with_slots(self, n_slots: int) -> "WholeModel":
+        """Itself: it keeps nothing."""
+        return self
+
+    @torch.inference_mode()
+    def compute(
+        self, paths: Sequence[Sequence[Node]], wanted: Sequence[Node], pause: Pause | None = None
+    ) -> torch.Tensor:
+        """Logits [wanted, vocabulary]; see PackedModel."""
+        row_of: dict[Node, torch.Tensor] = {}
+        for path in paths:
+            ends = [
+                node for node in wanted if node.depth <= len(path) and path[node.depth - 1] is node
+            ]
+            ids = torch.tensor([[node.token for node in path]], device=self._model.device)
+            kept = torch.tensor([node.depth - 1 for node in ends], device=self._model.device)
+            rows = self._model(ids, logits_to_keep=kept, use_cache=False).logits[0]
+            row_of.update(zip(ends, rows, strict=True))
+            for node in path:
+                node.ready = True
+        return torch.stack([row_of[node] for node in wanted])
+
+    def logits(self, rows: torch.Tensor) -> torch.Tensor:
+        """The rows are logits already."""
+        return rows.float()
+
+
+def open_model(model: Any) -> PackedModel | WholeModel:
+    """The fast way through a model if it gives what the plain forward gives, else the plain one."""
+    if model.device.type == "cpu":
+        quicken(model)
+    try:
+        packed = PackedModel(model)
+        if _agree(packed, model):
+            return packed
+    except Exception:
+        log.exception("This model can't be computed in packed passes")
+    log.warning("This model is computed without a prefix cache: every click takes a whole pass.")
+    return WholeModel(model)
+
+
+@torch.inference_mode()
+def _agree(packed: PackedModel, model: Any) -> bool:
+    """Whether a document and a fork of it get the plain forward's logits, up to rounding."""
+    packed = packed.with_slots(n_slots := len(TRIAL) + len(FORK))
+    tree = PrefixTree(n_slots)
+    documents = (TRIAL, (*TRIAL[: -len(FORK)], *FORK))
+    paths = [tree.pin(document) for document in documents]
+    rows = packed.logits(packed.compute(paths, [path[-1] for path in paths]))
+    plain = [
+        model(torch.tensor([document], device=model.device)).logits[0, -1].float()
+        for document in documents
+    ]
+    tolerance = 1e-2 if model.dtype == torch.float32 else 1.0
+    return torch.allclose(rows, torch.stack(plain), rtol=0, atol=tolerance)
+
+
+def _ancestry(
+    new: list[Node], columns: list[Node], paths: Sequence[Sequence[Node]]
+) -> NDArray[np.bool_]:
+    """Which columns each new node sees, [new, columns]: its document up to itself."""
+    row_of = {node: row for row, node in enumerate(new)}
+    column_of = {node: column for column, node in enumerate(columns)}
+    seen = np.zeros((len(new), len(columns)), dtype=np.bool_)
+    for path in paths:
+        mine = [node for node in path if node in row_of]
+        depths = np.array([node.depth for node in mine])
+        rows, at = [row_of[node] for node in mine], [column_of[node] for node in path]
+        seen[np.ix_(rows, at)] = np.arange(len(path)) < depths[:, None]
+    return seen

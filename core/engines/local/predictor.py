@@ -1,0 +1,231 @@
+"""Distributions and scored texts of documents, computed once, soon, and for many at a time.
+
+Puts together the prefix tree, the packed passes, the output layer and the scheduler.
+Knows token ids only: no tokenizer, no text.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain, zip_longest
+from typing import Any
+
+import torch
+
+from core.engines import ScoreReport
+from core.engines.local.jobs import Document, Prediction, Scoring
+from core.engines.local.limits import Limits
+from core.engines.local.output_layer import row_statistics
+from core.engines.local.packed import PackedModel, Pause, WholeModel
+from core.engines.local.prefix_tree import Node, NoRoom, PrefixTree
+from core.engines.local.scheduler import Scheduler, Urgency
+from core.engines.memory import BoundedMemory
+from core.tokens import Distribution, ScoredText
+
+CLICK_TOKENS = 16  # a document with fewer tokens to compute is a click, else a prefill
+PASS_TOKENS = 1280  # that go through the body together; a longer document goes in pieces,
+LATER_TOKENS = 1024  # of this length,
+FIRST_TOKENS = 256  # but the first piece of a text to score is short: its colours come soon
+PASS_COLUMNS = 8192  # past tokens that one pass of many documents looks at
+PASS_DOCUMENTS = 64
+ROWS_AT_ONCE = 32  # of logits: 32 MiB for 262,144 float32 columns
+LOOKAHEADS = 64  # documents on screens whose next clicks are prepared
+
+
+class Predictor:
+    """What a model predicts, for many callers at once. Safe to use from many threads."""
+
+    def __init__(self, model: PackedModel | WholeModel, limits: Limits) -> None:
+        self.model = model.with_slots(limits.n_slots)
+        self.limits = limits
+        self._tree = PrefixTree(limits.n_slots)
+        self._distributions = BoundedMemory[Distribution](limits.distribution_bytes)
+        self._scored = BoundedMemory[ScoredText](limits.scored_bytes)
+        self._ahead: OrderedDict[Document, Prediction] = OrderedDict()
+        self._ahead_lock = threading.Lock()
+        self._scheduler = Scheduler(self._join, self._do_pass)
+
+    def next(self, document: Document) -> Distribution:
+        """The distribution after a document; the likeliest next clicks are prepared after it."""
+        (distribution,) = self.next_of_each([document])
+        if self.limits.n_lookahead:
+            self._look_ahead(document, distribution)
+        return distribution
+
+    def next_of_each(self, documents: Sequence[Document]) -> list[Distribution]:
+        """The distribution after each document."""
+        found = {d: known for d in documents if (known := self._distributions.get(d)) is not None}
+        missing = [d for d in dict.fromkeys(documents) if d not in found]
+        if missing:
+            job = Prediction(self._urgency_of(missing), missing)
+            self._scheduler.submit(job)
+            job.wait()
+            found |= job.found
+        return [found[d] for d in documents]
+
+    def score(self, ids: Document, top_n: int, report: ScoreReport | None) -> ScoredText:
+        """What the model made of each token; see Engine.score."""
+        known = self._scored.get((top_n, *ids))
+        if known is not None:
+            return known
+        job = Scoring(ids, top_n)
+        job.steps = self._steps(job)
+        self._scheduler.submit(job)
+        try:
+            while (part := job.news.get()) is not None:
+                if report is not None:
+                    report(part, len(ids))
+        except BaseException:
+            job.cancelled = True
+            raise
+        job.wait()
+        return ScoredText(ids, *job.columns)
+
+    def _urgency_of(self, documents: Sequence[Document]) -> Urgency:
+        # read beside the thread that owns the tree: a guess, and only of how long it will take
+        most = max(self._tree.n_missing(document) for document in documents)
+        return Urgency.CLICK if most <= CLICK_TOKENS else Urgency.PREFILL
+
+    def _look_ahead(self, document: Document, shown: Distribution) -> None:
+        """Prepare the clicks on the first candidates, in place of those of the step before."""
+        clicks = [(*document, int(token)) for token in shown.top(self.limits.n_lookahead)]
+        clicks = [click for click in clicks if self._distributions.get(click) is None]
+        with self._ahead_lock:
+            stale = [d for d in (document, document[:-1]) if d in self._ahead]
+            if len(self._ahead) >= LOOKAHEADS:
+                stale.append(next(iter(self._ahead)))
+            for known in stale:
+                self._ahead.pop(known, Prediction(Urgency.LOOKAHEAD, ())).cancelled = True
+            if not clicks:
+                return
+            job = self._ahead[document] = Prediction(Urgency.LOOKAHEAD, clicks)
+        self._scheduler.submit(job)
+
+    def _join(self, jobs: Sequence[Any]) -> list[Any]:
+        """The jobs of the next pass: all predictions that needn't wait, or one other."""
+        if jobs and isinstance(jobs[0], Scoring):
+            return self._first_scoring(jobs)
+        free = [job for job in jobs if any(map(self._is_free, job.missing))]
+        return free[:1] if free and free[0].urgency is Urgency.LOOKAHEAD else free
+
+    def _first_scoring(self, jobs: Sequence[Scoring]) -> list[Scoring]:
+        """The first whose text nobody else is having scored already."""
+        begun = {job.ids for job in jobs if job.begun}
+        return [job for job in jobs if job.begun or job.ids not in begun][:1]
+
+    def _is_free(self, document: Document) -> bool:
+        return not self._tree.under_way(document)
+
+    def _do_pass(self, jobs: Sequence[Any], pause: Pause) -> None:
+        if isinstance(jobs[0], Scoring):
+            jobs[0].advance(pause)
+            return
+        for document, distribution in self._compute(self._batch(jobs), pause).items():
+            self._distributions.put(document, distribution, distribution.logprob_by_id.nbytes)
+            for job in (job for job in jobs if document in job.documents):
+                job.found[document] = distribution
+        for job in jobs:
+            job.done = not job.missing
+
+    def _batch(self, jobs: Sequence[Prediction]) -> list[Document]:
+        """The documents of one pass: one of each job in turn, as many as fit."""
+        in_turn = chain.from_iterable(zip_longest(*(job.missing for job in jobs)))
+        batch: list[Document] = []
+        n_new = n_columns = 0
+        for document in dict.fromkeys(in_turn):
+            if document is None or not self._is_free(document):
+                continue
+            n_new += max(1, self._tree.n_missing(document))
+            n_columns += len(document)
+            full = len(batch) >= PASS_DOCUMENTS or n_new > PASS_TOKENS or n_columns > PASS_COLUMNS
+            if batch and full:
+                break
+            batch.append(document)
+        return batch
+
+    def _compute(self, batch: Sequence[Document], pause: Pause) -> dict[Document, Distribution]:
+        """One pass over some documents; a very long one gets only its next piece."""
+        found = {d: known for d in batch if (known := self._distributions.get(d)) is not None}
+        paths = self._pin([document for document in batch if document not in found])
+        pieces = {document: self._piece(path) for document, path in paths.items()}
+        whole = [document for document, piece in pieces.items() if len(piece) == len(document)]
+        if not paths:
+            return found
+        try:
+            ends = [paths[document][-1] for document in whole]
+            rows = self.model.compute(list(pieces.values()), ends, pause)
+        finally:
+            for path in paths.values():
+                self._tree.release(path)
+        return found | dict(zip(whole, self._distributions_of(rows), strict=True))
+
+    @torch.inference_mode()
+    def _distributions_of(self, rows: torch.Tensor) -> Iterator[Distribution]:
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            logits = self.model.logits(rows[start : start + ROWS_AT_ONCE])
+            logprobs = logits - torch.logsumexp(logits, dim=-1, keepdim=True)
+            for row in logprobs.cpu().numpy():
+                yield Distribution(row.copy() if len(rows) > 1 else row)
+
+    def _pin(self, documents: Sequence[Document]) -> dict[Document, list[Node]]:
+        """The paths of the documents, as many as there is room for beside what is under way."""
+        paths: dict[Document, list[Node]] = {}
+        with suppress(NoRoom):
+            for document in documents:
+                paths[document] = self._tree.pin(document)
+        return paths
+
+    def _piece(self, path: list[Node]) -> list[Node]:
+        """The path up to where one pass gets."""
+        n_ready = next((i for i, node in enumerate(path) if not node.ready), len(path))
+        return path if len(path) - n_ready <= PASS_TOKENS else path[: n_ready + LATER_TOKENS]
+
+    def _steps(self, job: Scoring) -> Iterator[None]:
+        """Score a text in steps: a piece through the body, or some rows of it through the rest."""
+        n, row = len(job.ids), self._copy_known(job)
+        job.tell(row)
+        while row < n:
+            n_rows = (
+                n - row if n - row <= PASS_TOKENS else FIRST_TOKENS if row == 1 else LATER_TOKENS
+            )
+            path = self._tree.pin(job.ids[: row + n_rows - 1])
+            try:
+                hidden = self.model.compute([path], path[row - 1 :], job.pause)
+            finally:
+                self._tree.release(path)
+            for start in range(0, n_rows, ROWS_AT_ONCE):
+                yield
+                rows = hidden[start : start + ROWS_AT_ONCE]
+                self._fill(job, slice(row + start, row + start + len(rows)), rows)
+                job.tell(row + start + len(rows))
+            row += n_rows
+        self._scored.put((job.top_n, *job.ids), ScoredText(job.ids, *job.columns), job.n_bytes)
+        job.done = True
+
+    @torch.inference_mode()
+    def _fill(self, job: Scoring, at: slice, rows: torch.Tensor) -> None:
+        """Write the statistics of some rows into the columns of a scoring."""
+        logits = self.model.logits(rows)
+        targets = torch.tensor(job.ids[at], device=logits.device)
+        statistics = row_statistics(logits, targets, job.top_n)
+        for column, values in zip(job.columns, statistics, strict=True):
+            column[at] = values.cpu().numpy()
+
+    def _copy_known(self, job: Scoring) -> int:
+        """Copy the rows of the longest beginning that was scored already; 1 when there is none."""
+        best, n_known = None, 1
+        for key, scored in self._scored.items():
+            n_common = common_length(key[1:], job.ids) if key[0] == job.top_n else 0
+            if n_common > n_known:
+                best, n_known = scored, n_common
+        if best is not None:
+            for mine, known in zip(job.columns, best.columns, strict=True):
+                mine[:n_known] = known[:n_known]
+        return n_known
+
+
+def common_length(first: Document, second: Document) -> int:
+    """How many tokens two documents begin with alike."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))

@@ -1,0 +1,89 @@
+"""Whose result counts when events of one session overlap."""
+
+import threading
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from demos.ui import turns
+from demos.ui.turns import Turns
+
+SECONDS = 20
+STATE, OTHER_STATE = 1, 2
+
+
+def visitor(name):
+    """The request of a session."""
+    return SimpleNamespace(session_hash=name)
+
+
+def counting():
+    yield from range(3)
+
+
+def answering():
+    return "answer", 1
+
+
+@pytest.mark.parametrize(
+    ("session", "state", "goes_on"),
+    [("me", STATE, False), ("me", OTHER_STATE, True), ("another", STATE, True)],
+)
+def test_a_stream_ends_when_its_state_is_set_by_another_event(session, state, goes_on):
+    """Only a later event of the same session and the same state ends a stream."""
+    page = Turns()
+    stream = page.in_turn(counting, STATE, 2)(visitor("me"))
+    assert next(stream) == 0
+    assert page.in_turn(answering, state, 2)(visitor(session)) == ("answer", 1)
+    assert list(stream) == ([1, 2] if goes_on else [])
+
+
+def test_an_ended_stream_is_closed():
+    """What a stream holds is given back when another event ends it."""
+    closed = []
+
+    def holding():
+        try:
+            yield from range(9)
+        finally:
+            closed.append(True)
+
+    page = Turns()
+    stream = page.in_turn(holding, STATE, 1)(visitor("me"))
+    next(stream)
+    page.in_turn(answering, STATE, 2)(visitor("me"))
+    assert list(stream) == []
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_an_answer_that_comes_after_a_later_one_changes_nothing(n_outputs):
+    """A slow call that was overtaken leaves every output as it is."""
+    page, go_on, answers = Turns(), threading.Event(), []
+
+    def slow():
+        assert go_on.wait(SECONDS)
+        return "old"
+
+    overtaken = page.in_turn(slow, STATE, n_outputs)
+    thread = threading.Thread(target=lambda: answers.append(overtaken(visitor("me"))))
+    begun = len(page._last)
+    thread.start()
+    while len(page._last) == begun:
+        thread.join(0.01)
+    assert page.in_turn(answering, STATE, 2)(visitor("me")) == ("answer", 1)
+    go_on.set()
+    thread.join(SECONDS)
+    assert answers == [gr.skip() if n_outputs == 1 else (gr.skip(),) * 3]
+
+
+def test_sessions_long_unused_are_forgotten(monkeypatch):
+    """Memory has a bound, and a call whose session was forgotten still counts."""
+    monkeypatch.setattr(turns, "MOST_KEYS", 2)
+    page = Turns()
+    first = page.begin(("a", STATE))
+    others = [page.begin((name, STATE)) for name in "bc"]
+    assert len(page._last) == 2
+    assert first()
+    assert all(is_last() for is_last in others)
