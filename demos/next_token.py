@@ -13,11 +13,12 @@ from core import charts
 from core.document import Document, History
 from core.engines import Engine
 from core.errors import ContextTooLong
+from core.limits import check_whole_number
 from core.snippets import next_token_code
 from core.tokens import require_context
 from demos import Demo
 from demos.ui import views
-from demos.ui.component import CandidateList, Facts, TokenStrip
+from demos.ui.component import CandidateList, Facts, Slider, TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import code_panel, examples, text_line
 
@@ -30,6 +31,7 @@ EXAMPLES = (
 )
 N_LISTED = 10
 RUN_LENGTH = 10
+MOST_AHEAD = 8
 View = tuple[History[Document], Any, Any, Any, Any, str]
 
 
@@ -88,6 +90,14 @@ def always_the_top_one(engine: Engine, history: History[Document]) -> Iterator[V
         yield _show_end(engine, history)
 
 
+def look_ahead(engine: Engine, history: History[Document], span: Any, n_ahead: Any) -> Any:
+    """Under each listed candidate what greedy decoding would write after it."""
+    n = check_whole_number(n_ahead, "number of tokens to look ahead", 0, MOST_AHEAD)
+    document = history.now
+    position = views.picked_position(span, len(document))
+    return gr.update(ahead=views.ahead_of(engine, document.ids, position, N_LISTED, n))
+
+
 def undo(engine: Engine, history: History[Document]) -> View:
     """One choice back."""
     return _show_end(engine, history.undo())
@@ -116,6 +126,9 @@ def build(page: Page) -> None:
     with gr.Row():
         with gr.Column(scale=6, min_width=320):
             candidates = CandidateList(min_height=345)
+            n_ahead = Slider(
+                0, MOST_AHEAD, 0, step=1, label="Look ahead: tokens shown under each candidate"
+            )
         with gr.Column(scale=5, min_width=300):
             facts = Facts(min_height=50)
             chart = gr.Plot(show_label=False, container=False)
@@ -123,16 +136,19 @@ def build(page: Page) -> None:
     code = code_panel()
 
     outputs = [history, strip, candidates, facts, chart, code]
-    for written in prepared:
-        page.connect(written.then, start, [text], outputs)
-    page.connect(use.click, start, [text], outputs)
-    page.connect(text.submit, start, [text], outputs)
-    page.connect(strip.pick, look, [history, strip], outputs, latest_only=True)
-    page.connect(candidates.pick, choose, [history, strip, candidates], outputs, latest_only=True)
+    shown = [page.connect(written.then, start, [text], outputs) for written in prepared]
+    shown.append(page.connect(use.click, start, [text], outputs))
+    shown.append(page.connect(text.submit, start, [text], outputs))
+    shown.append(page.connect(strip.pick, look, [history, strip], outputs, latest_only=True))
+    picked = [history, strip, candidates]
+    shown.append(page.connect(candidates.pick, choose, picked, outputs, latest_only=True))
     running = page.connect(top.click, always_the_top_one, [history], outputs)
-    page.connect(back.click, undo, [history], outputs, latest_only=True)
-    page.connect(again.click, reset, [history], outputs)
+    shown.append(running)
+    shown.append(page.connect(back.click, undo, [history], outputs, latest_only=True))
+    shown.append(page.connect(again.click, reset, [history], outputs))
     stop.click(None, cancels=[running], api_visibility="private")
+    for trigger in [n_ahead.input, *(event.then for event in shown)]:
+        page.connect(trigger, look_ahead, [history, strip, n_ahead], [candidates], latest_only=True)
     page.first_view(start, [text], outputs)
 
 

@@ -7,6 +7,7 @@ list.tabIndex = 0;
 root.append(heading, head, list);
 
 let rows = [];
+let ahead = []; // what greedy decoding would write after each row's token
 let focused = -1;
 
 function bar(share, className) {
@@ -41,8 +42,14 @@ function drawRow(row, index, scale) {
   line.append(name, bars(row, scale), make("span", "lab-number", row.prob_label));
   line.append(make("span", "lab-number lab-second", row.sampler_label ?? row.bits_label + " bits"));
   line.setAttribute("aria-label", `${labelText(row.parts)}, ${row.prob_label}, ${row.bits_label} bits, rank ${row.rank}`);
+  if (ahead[index]) {
+    const next = make("span", "lab-ahead");
+    fillLabel(next, ahead[index].parts);
+    line.append(next);
+  }
   line.addEventListener("click", () => choose(index));
-  line.addEventListener("pointerenter", () => showTip(line, row.facts));
+  const facts = ahead[index] ? [...row.facts, ...ahead[index].facts] : row.facts;
+  line.addEventListener("pointerenter", () => showTip(line, facts));
   line.addEventListener("pointerleave", hideTip);
   return line;
 }
@@ -76,6 +83,8 @@ function drawHead(sampled) {
 function draw() {
   rows = nested(props.rows) || [];
   const rest = nested(props.rest);
+  const told = nested(props.ahead);
+  ahead = told && told.at === props.at ? told.lines : [];
   focused = -1;
   hideTip();
   heading.textContent = props.title || "";
@@ -117,4 +126,4 @@ list.addEventListener("keydown", (event) => {
 list.addEventListener("blur", hideTip);
 
 draw();
-watch(["rows", "rest", "title", "at"], draw);
+watch(["rows", "rest", "title", "at", "ahead"], draw);

@@ -16,7 +16,7 @@ import gradio as gr
 from demos.ui.glossary import GLOSSARY
 
 HERE = Path(__file__).parent
-NESTED_PROPS = {"tokens", "rows", "rest", "facts"}  # read by "nested" in shared.js
+NESTED_PROPS = {"tokens", "rows", "rest", "facts", "ahead"}  # read by "nested" in shared.js
 
 
 @cache
@@ -120,8 +120,9 @@ class CandidateList(ScriptedComponent):
     """The most likely tokens with bars; click one to choose it.
 
     Props: ``rows`` of ``core.display.candidate_row``, ``rest``, the last row, ``title``, and
-    ``at``, which document the list belongs to. ``value``: ``{"id": token id, "at": at}``.
-    Event ``pick``, unless ``choosable`` is off.
+    ``at``, which document the list belongs to; ``ahead``, ``{"at", "lines"}``, what would follow
+    each row's token, drawn while it is about the same document. ``value``:
+    ``{"id": token id, "at": at}``. Event ``pick``, unless ``choosable`` is off.
     """
 
     SCRIPT = "candidate_list.js"
@@ -138,7 +139,7 @@ class CandidateList(ScriptedComponent):
         at: str = "",
         **layout: Any,
     ) -> None:
-        props = {"rows": rows or [], "rest": rest, "title": title, "at": at}
+        props = {"rows": rows or [], "rest": rest, "title": title, "at": at, "ahead": None}
         heads = {name: GLOSSARY[name] for name in COLUMNS}
         config = {"choosable": choosable, "heads": heads}
         super().__init__(value, config, **props, **layout)

@@ -12,12 +12,14 @@ from typing import Any
 import gradio as gr
 
 from core import api, display
+from core.continuations import forced
 from core.document import Document, fingerprint
 from core.engines import Engine
 from core.errors import InputError
 from core.palette import heat_level
 from core.sampling import SampledDistribution
 from core.tokens import (
+    LN2,
     Candidate,
     Distribution,
     Ids,
@@ -164,6 +166,32 @@ def position_view(engine: Engine, ids: Ids, position: int, n: int) -> Json:
     listing = Listing.of_distribution(engine.next(ids[:position]), n, chosen)
     title = position_title(engine.vocabulary, ids, position)
     return listing.props(engine.vocabulary, ids[:position], title)
+
+
+def ahead_of(engine: Engine, ids: Ids, position: int, n_listed: int, n: int) -> Json | None:
+    """What greedy decoding would write after each listed candidate: ``n`` tokens at most.
+
+    One batch per step for all of them; the props of the candidate list's ``ahead``.
+    """
+    context = ids[:position]
+    room = min(n, engine.info.context_length - position - 1)
+    if not context or room < 1:
+        return None
+    chosen = ids[position] if position < len(ids) else None
+    entries = Listing.of_distribution(engine.next(context), n_listed, chosen).entries
+    listed = [entry.id for entry in entries]
+    found = forced(engine.next, context, listed, room, engine.info.stop_ids)
+    return {
+        "at": fingerprint(context),
+        "lines": [_ahead_line(engine.vocabulary, one.tokens[1:]) for one in found],
+    }
+
+
+def _ahead_line(vocabulary: Vocabulary, tokens: Sequence[Candidate]) -> Json:
+    named = [vocabulary.token(token.id) for token in tokens]
+    bits = sum(-token.logprob for token in tokens) / LN2
+    facts = [[f"next {len(tokens)} tokens", f"{bits:.4f} bits together"]] if tokens else []
+    return {"parts": [part for token in named for part in display.parts(token)], "facts": facts}
 
 
 def distribution_facts(distribution: Distribution, rest: Json) -> list[dict[str, str]]:

@@ -183,3 +183,22 @@ def test_hover_gives_the_exact_numbers(demo):
     assert {"probability", "surprisal", "log-prob", "rank", "token id"} <= set(said)
     assert said["rank"] == "1"
     assert re.fullmatch(r"\d+\.\d{6} bits", said["surprisal"])
+
+
+def test_looking_ahead_shows_what_clicking_on_would_write(demo):
+    """Under each candidate stands its continuation: choose it, then always the top one."""
+    demo.slider("Look ahead").fill("3")
+    ahead = demo.root.locator(".lab-row:not(.lab-row-head) .lab-ahead")
+    expect(ahead).to_have_count(10)
+    promised = ahead.nth(1).inner_text()
+    given = len(demo.ids())
+    demo.rows.nth(1).click()
+    for n in range(1, 4):
+        expect(demo.chips).to_have_count(given + n + 1)
+        demo.rows.first.click()
+    expect(demo.chips).to_have_count(given + 5)
+    written = "".join(demo.chips.nth(given + 1 + n).inner_text() for n in range(3))
+    assert written == promised
+    expect(ahead).to_have_count(10)  # for the new document
+    demo.slider("Look ahead").fill("0")
+    expect(ahead).to_have_count(0)

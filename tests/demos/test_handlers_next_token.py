@@ -13,6 +13,7 @@ from handling import (
     span,
 )
 
+from core import display
 from core.document import Document, History
 from core.engines.toy import ToyEngine
 from core.errors import ContextTooLong, InputError, NoPrediction
@@ -281,3 +282,31 @@ def test_a_selection_that_is_not_there_means_the_end(toy, picked):
     history, _ = opened(toy)
     assert views.picked_position(picked, len(history.now)) == len(history.now)
     assert next_token.look(toy, history, picked)[2]["title"].startswith("Next token")
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_looking_ahead_is_choosing_then_greedy(engine, n):
+    """Under each listed candidate stands what choosing it and then always the top one writes."""
+    history, strip, listing, *_ = next_token.start(engine, "The cat")
+    ahead = next_token.look_ahead(engine, history, strip["value"], n)["ahead"]
+    if n == 0:
+        assert ahead is None
+        return
+    assert ahead["at"] == listing["at"]
+    for row, line in zip(listing["rows"], ahead["lines"], strict=True):
+        ids, parts = (*history.now.ids, row["id"]), []
+        for _ in range(n):
+            ids = (*ids, int(engine.next(ids).top(1)[0]))
+            parts += display.parts(engine.vocabulary.token(ids[-1]))
+            if ids[-1] in engine.info.stop_ids:
+                break
+        assert line["parts"] == parts
+
+
+@pytest.mark.parametrize("bad", [-1, 9, 2.5, "many", None])
+def test_a_look_ahead_of_no_length_is_a_sentence(toy, bad):
+    """Numbers outside 0 to 8 are refused with the range."""
+    history, strip, *_ = next_token.start(toy, "The cat")
+    with pytest.raises(InputError) as error:
+        next_token.look_ahead(toy, history, strip["value"], bad)
+    assert_sentence(error)
