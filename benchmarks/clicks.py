@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.peers import Peer
 from benchmarks.subject import PROMPT_TOKENS, Subject, statistics_of
 from benchmarks.table import Row
 from benchmarks.timing import bytes_per_second, in_turn, median, seconds_of
@@ -88,6 +89,23 @@ def decode_rows(subject: Subject) -> Iterator[Row]:
         yield Row("fraction of the bandwidth bound", share, 0.45 if gemma else None, at_least=True,
                   detail=f"{bandwidth / 1e9:.1f} GB/s, {subject.weight_bytes / 1e6:.0f} MB a step",
                   unit="")  # fmt: skip
+
+
+def llama_rows(subject: Subject, llama: Peer) -> Iterator[Row]:
+    """Steps beside llama.cpp's, which reads 4-bit weights: an eighth of float32's bytes."""
+
+    def ours(n: int) -> float:
+        ids, predictor = subject.words(PROMPT_TOKENS, seed=200 + n), subject.fresh()
+        predictor.next(ids)
+        steps = [
+            seconds_of(lambda k=k: predictor.next((*ids, *range(500, 501 + k)))) for k in range(8)
+        ]
+        return median(steps)
+
+    seconds = in_turn({"ours": ours, "theirs": lambda n: llama.decode("The old ship")["seconds"]})
+    ratio = median(seconds["ours"]) / median(seconds["theirs"])
+    yield Row("one step, in steps of llama.cpp (4-bit)", ratio,
+              detail=f"{1000 * median(seconds['theirs']):.1f} ms theirs")  # fmt: skip
 
 
 def generated(subject: Subject, ids: tuple[int, ...]) -> Any:

@@ -84,7 +84,7 @@ def _minicons(folder: str) -> Any:
 def _surprisal(folder: str) -> Any:
     import surprisal
 
-    model = surprisal.AutoHuggingFaceModel.from_pretrained(folder)
+    model = surprisal.AutoHuggingFaceModel.from_pretrained(folder, model_class="causal")
     return lambda text: [-float(nats) for nats in next(iter(model.surprise(text))).surprisals]
 
 

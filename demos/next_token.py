@@ -74,7 +74,7 @@ def choose(engine: Engine, history: History[Document], span: Any, pick: Any) -> 
     if token_id is None:
         return look(engine, history, span)
     picked = engine.next(document.ids[:position]).candidate(token_id)
-    return _show_end(engine, history.then(document.pick(picked, position)))
+    return look_at_end(engine, history.then(document.pick(picked, position)))
 
 
 def always_the_top_one(engine: Engine, history: History[Document]) -> Iterator[View]:
@@ -87,7 +87,7 @@ def always_the_top_one(engine: Engine, history: History[Document]) -> Iterator[V
         distribution = engine.next(history.now.ids)
         best = distribution.candidate(distribution.top(1)[0])
         history = history.then(history.now.pick(best))
-        yield _show_end(engine, history)
+        yield look_at_end(engine, history)
 
 
 def look_ahead(engine: Engine, history: History[Document], span: Any, n_ahead: Any) -> Any:
@@ -100,15 +100,16 @@ def look_ahead(engine: Engine, history: History[Document], span: Any, n_ahead: A
 
 def undo(engine: Engine, history: History[Document]) -> View:
     """One choice back."""
-    return _show_end(engine, history.undo())
+    return look_at_end(engine, history.undo())
 
 
 def reset(engine: Engine, history: History[Document]) -> View:
     """Back to the text that was given, as a step that can be undone."""
-    return _show_end(engine, history.then(history.first) if history.past else history)
+    return look_at_end(engine, history.then(history.first) if history.past else history)
 
 
-def _show_end(engine: Engine, history: History[Document]) -> View:
+def look_at_end(engine: Engine, history: History[Document]) -> View:
+    """The distribution of the next token, as after a stop."""
     return show(engine, history, len(history.now))
 
 
@@ -146,7 +147,8 @@ def build(page: Page) -> None:
     shown.append(running)
     shown.append(page.connect(back.click, undo, [history], outputs, latest_only=True))
     shown.append(page.connect(again.click, reset, [history], outputs))
-    stop.click(None, cancels=[running], api_visibility="private")
+    stopped = stop.click(None, cancels=[running], api_visibility="private")
+    shown.append(page.connect(stopped.then, look_at_end, [history], outputs))
     for trigger in [n_ahead.input, *(event.then for event in shown)]:
         page.connect(trigger, look_ahead, [history, strip, n_ahead], [candidates], latest_only=True)
     page.first_view(start, [text], outputs)

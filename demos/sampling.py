@@ -133,6 +133,11 @@ def _facts(
     ]
 
 
+def look_at_end(engine: Engine, bench: Bench, *settings: Any) -> View:
+    """The distribution of the next token, as after a stop."""
+    return show(engine, _at_end(engine, bench), settings)
+
+
 def set_r(engine: Engine, bench: Bench, r: Any, *settings: Any) -> View:
     """r moved by hand, at the end of the document."""
     below_one = float(np.nextafter(1.0, 0.0))
@@ -241,7 +246,8 @@ def build(page: Page) -> None:
     page.connect(take.click, draw, [bench, seed, *settings], outputs, latest_only=True)
     page.connect(add.click, append, [bench, *settings], outputs, latest_only=True)
     running = page.connect(go.click, run_on, [bench, seed, n_tokens, *settings], outputs)
-    stop.click(None, cancels=[running], api_visibility="private")
+    stopped = stop.click(None, cancels=[running], api_visibility="private")
+    page.connect(stopped.then, look_at_end, [bench, *settings], outputs)
     page.first_view(start, [text, *settings], outputs)
 
 

@@ -4,7 +4,9 @@ Looks at files only. Knows nothing of where they came from.
 """
 
 import json
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from core.errors import WeightsError
@@ -74,11 +76,10 @@ def _is_whole(file: Path) -> bool:
 def bytes_under(folder: Path) -> int:
     """The size of all files below a folder that others may be changing; 0 when it is not there."""
     total = 0
-    for file in folder.rglob("*"):
-        try:
-            total += file.stat().st_size if file.is_file() else 0
-        except OSError:
-            continue  # it went away while we looked
+    for place, _, names in os.walk(folder):  # which passes over folders that go away
+        for name in names:
+            with suppress(OSError):
+                total += os.stat(os.path.join(place, name)).st_size
     return total
 
 

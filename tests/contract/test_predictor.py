@@ -7,13 +7,15 @@ On small models of the real architectures with random weights: one with full att
 import random
 import threading
 import time
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import Gemma3TextConfig, LlamaConfig
+from transformers import Gemma3TextConfig, LlamaConfig, MistralConfig
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from core.engines.local import one_row, packed, scheduler
@@ -66,7 +68,8 @@ class Watched:
     def __init__(self, model):
         self.model, self.n_computed, self.gate = model, [], None
         self.at_gate = threading.Event()
-        self.logits = model.logits
+        self.n_at_once = self.most_at_once = 0
+        self.logits, self.in_pieces = model.logits, model.in_pieces
 
     def with_slots(self, n_slots):
         self.model = self.model.with_slots(n_slots)
@@ -74,12 +77,17 @@ class Watched:
 
     def compute(self, paths, wanted, pause=None):
         nodes = {node for path in paths for node in path}
+        self.n_at_once += 1
+        self.most_at_once = max(self.most_at_once, self.n_at_once)
         self.n_computed.append(len({node for node in nodes if not node.ready} | set(wanted)))
         if self.gate is not None:
             gate, self.gate = self.gate, None
             self.at_gate.set()
             assert gate.wait(SECONDS)
-        return self.model.compute(paths, wanted, pause)
+        try:
+            return self.model.compute(paths, wanted, pause)
+        finally:
+            self.n_at_once -= 1
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
@@ -384,3 +392,110 @@ def test_the_probe_keeps_what_is_fast(monkeypatch):
     assert one_row.fastest(weights) is None
     seconds[one_row.twice] = 0.5
     assert one_row.fastest(weights) is one_row.twice
+
+
+def test_a_click_ends_before_the_prompt_that_waits_with_it(watched):
+    """Inside a text that is scored: first the click, then the longer prompt, never one in another.
+
+    The layers are the same for a pass and the pass inside it; only the inner one's pause counts.
+    """
+    predictor, ended = Predictor(watched, ROOMY), []
+    watched.gate = gate = threading.Event()
+    text, prompt, click = tuple(range(40)), tuple(range(45, 1, -1)), (7, 7)
+    scoring = threading.Thread(target=predictor.score, args=(text, TOP_N, None), daemon=True)
+    scoring.start()
+    assert watched.at_gate.wait(SECONDS)
+
+    def ask(name, ids):
+        predictor.next_of_each([ids])
+        ended.append(name)
+
+    asking = [
+        threading.Thread(target=ask, args=question, daemon=True)
+        for question in [("prompt", prompt), ("click", click)]
+    ]
+    for thread in asking:
+        thread.start()
+    deadline = time.monotonic() + SECONDS
+    while sum(map(len, predictor._scheduler._lines.values())) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    gate.set()
+    for thread in [*asking, scoring]:
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+    assert ended == ["click", "prompt"]
+    assert watched.most_at_once == 2
+
+
+def test_windows_without_layer_types_are_windows(monkeypatch):
+    """A model that has one window for all layers and names no layer types (Mistral) is exact."""
+    torch.manual_seed(7)
+    model = AutoModelForCausalLM.from_config(MistralConfig(**SHAPE, sliding_window=WINDOW)).eval()
+    opened = open_model(model)
+    ids = tuple(n % VOCAB for n in range(30))
+    assert_next(Plain(model), ids, Predictor(opened, ROOMY).next(ids))
+    assert isinstance(opened, PackedModel)
+
+
+def test_a_long_document_of_a_whole_model_is_one_pass(model, plain, monkeypatch):
+    """The plain forward can't go in pieces, and needn't."""
+    monkeypatch.setattr("core.engines.local.predictor.PASS_TOKENS", 10)
+    ids = tuple(n % VOCAB for n in range(30))
+    assert_next(plain, ids, Predictor(WholeModel(model), ROOMY).next(ids))
+
+
+def test_a_text_whose_beginning_was_forgotten_is_scored_in_pieces(watched, plain, monkeypatch):
+    """No pass takes more than its limit, though only the end of the text is new."""
+    for name, n in [("PASS_TOKENS", 20), ("LATER_TOKENS", 16), ("FIRST_TOKENS", 8)]:
+        monkeypatch.setattr(f"core.engines.local.predictor.{name}", n)
+    few = replace(ROOMY, n_slots=70)
+    predictor, ids = Predictor(watched, few), tuple(n % VOCAB for n in range(60))
+    predictor.score(ids, TOP_N, None)
+    predictor.next(ids[::-1])  # takes the slots
+    watched.n_computed.clear()
+    edited = (*ids[:-1], 3)
+    assert_scored(plain, edited, predictor.score(edited, TOP_N, None))
+    assert max(watched.n_computed) <= 20
+
+
+def test_what_was_looked_ahead_is_kept_only_where_memory_is_counted(watched):
+    """A finished lookahead holds no distribution of its own."""
+    limits = Limits(n_slots=200, distribution_bytes=10**6, scored_bytes=0, n_lookahead=6)
+    predictor = Predictor(watched, limits)
+    predictor.next((1, 2, 3))
+    wait_for_quiet(predictor, 2, watched)
+    assert all(not job.found for job in predictor._ahead.values())
+
+
+def test_nothing_is_looked_ahead_past_the_context(watched):
+    """A document that can't grow has no next clicks."""
+    limits = Limits(n_slots=200, distribution_bytes=10**6, scored_bytes=0, n_lookahead=6)
+    predictor = Predictor(watched, limits)
+    predictor.next((1, 2, 3), may_grow=False)
+    assert not predictor._ahead
+
+
+def test_nobody_is_overtaken_for_ever_when_passes_are_full(model, monkeypatch):
+    """Six people in a loop, two documents a pass: all are served about equally often."""
+    monkeypatch.setattr("core.engines.local.predictor.PASS_DOCUMENTS", 2)
+    predictor, served = (
+        Predictor(PackedModel(model), replace(ROOMY, distribution_bytes=0)),
+        Counter(),
+    )
+    until = time.monotonic() + 2
+
+    def loop(name):
+        n = 0
+        while time.monotonic() < until:
+            n += 1
+            predictor.next_of_each([(name, n % 50, n // 50)])
+            served[name] += 1
+
+    people = [threading.Thread(target=loop, args=(name,), daemon=True) for name in range(6)]
+    for person in people:
+        person.start()
+    for person in people:
+        person.join(SECONDS)
+        assert not person.is_alive()
+    assert min(served.values()) > 0.5 * max(served.values())

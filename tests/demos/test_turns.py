@@ -82,8 +82,28 @@ def test_sessions_long_unused_are_forgotten(monkeypatch):
     """Memory has a bound, and a call whose session was forgotten still counts."""
     monkeypatch.setattr(turns, "MOST_KEYS", 2)
     page = Turns()
-    first = page.begin(("a", STATE))
-    others = [page.begin((name, STATE)) for name in "bc"]
+    first, _ = page.begin(("a", STATE))
+    others = [page.begin((name, STATE))[0] for name in "bc"]
     assert len(page._last) == 2
     assert first()
     assert all(is_last() for is_last in others)
+
+
+def failing():
+    raise gr.Error("Type something.")
+
+
+def failing_stream():
+    yield failing()
+
+
+@pytest.mark.parametrize("broken", [failing, failing_stream])
+def test_an_event_that_only_shows_a_message_ends_nothing(broken):
+    """A stream goes on when what was pressed meanwhile could not be done."""
+    page = Turns()
+    stream = page.in_turn(counting, STATE, 2)(visitor("me"))
+    assert next(stream) == 0
+    refused = page.in_turn(broken, STATE, 2)
+    with pytest.raises(gr.Error):
+        list(refused(visitor("me")) or ())
+    assert list(stream) == [1, 2]

@@ -84,7 +84,8 @@ class LocalEngine:
         """The next-token distribution(s); see Engine."""
         if len(ids) and not np.isscalar(ids[0]):
             return self.predictor.next_of_each([self._checked(document) for document in ids])
-        return self.predictor.next(self._checked(ids))
+        document = self._checked(ids)
+        return self.predictor.next(document, may_grow=len(document) < self.info.context_length)
 
     def score(
         self,

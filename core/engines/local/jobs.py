@@ -42,7 +42,10 @@ class Scoring(Job):
     def advance(self, pause: Pause) -> None:
         """Do the next step."""
         self.begun, self.pause = True, pause
-        next(self.steps, None)
+        for _ in self.steps:
+            return
+        if not self.done:
+            raise RuntimeError("The scoring was ended by another pass.")
 
     @property
     def n_bytes(self) -> int:

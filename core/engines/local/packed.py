@@ -8,6 +8,7 @@ made of the result.
 
 import copy
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,7 @@ from core.engines.local.prefix_tree import Node, PrefixTree
 
 log = logging.getLogger("token_lab")
 Pause = Callable[[], None]
+FULL, SLIDING = "full_attention", "sliding_attention"
 TRIAL, FORK = (1, 2, 3, 4, 5, 6), (8, 9)
 
 
@@ -34,15 +36,21 @@ class PackedModel:
     through, or raise to end the pass) does not change the pass's numbers.
     """
 
+    in_pieces = True  # a long document may be computed piece by piece
+
     def __init__(self, model: Any) -> None:
         config = model.config.get_text_config()
         self.logits = OutputLayer(model)
         self._body = model.get_decoder()
         self._arena = Arena(0)
         self._dtype, self._device = model.dtype, model.device
-        types = getattr(config, "layer_types", None) or ["full_attention"]
-        self._types = sorted(set(types))
-        self._window = config.sliding_window if "sliding_attention" in types else None
+        self._innermost: Pause | None = None
+        self._window = getattr(config, "sliding_window", None)
+        types = getattr(config, "layer_types", None)
+        self._one_mask = types is None or set(types) == {FULL}
+        self._types = sorted(set(types or [SLIDING if self._window else FULL]))
+        if not set(self._types) <= {FULL, SLIDING}:
+            raise NotImplementedError(f"layers of other kinds than these: {self._types}")
 
     def with_slots(self, n_slots: int) -> "PackedModel":
         """The same model with an arena of its own, for a tree of ``n_slots``."""
@@ -100,11 +108,11 @@ class PackedModel:
         masks = {}
         for kind in self._types:
             allowed = seen
-            if kind == "sliding_attention":
+            if kind == SLIDING:
                 distance = depths[:, None] - (np.array([node.depth for node in columns]) - 1)
                 allowed = seen & (distance < self._window)
             masks[kind] = self._additive(allowed)
-        return masks["full_attention"] if self._types == ["full_attention"] else masks
+        return masks[self._types[0]] if self._one_mask else masks
 
     def _additive(self, allowed: NDArray[np.bool_]) -> torch.Tensor:
         """What is added to attention scores: 0 where a token may look, else the lowest number."""
@@ -119,23 +127,32 @@ class PackedModel:
 
     @contextmanager
     def _pausing(self, pause: Pause | None) -> Iterator[None]:
-        """Have ``pause`` called before each layer of the pass in the block."""
+        """Have ``pause`` called before each layer of the pass in the block.
+
+        Not before those of a pass inside it: they are the same layers, with hooks of both.
+        """
         layers = getattr(self._body, "layers", ()) if pause is not None else ()
+        outer, self._innermost = self._innermost, pause
+        owner = threading.get_ident()
 
         def before_layer(*_: Any) -> None:
-            if pause is not None:
+            mine = self._innermost is pause and threading.get_ident() == owner
+            if pause is not None and mine:
                 pause()
 
         handles = [layer.register_forward_pre_hook(before_layer) for layer in layers]
         try:
             yield
         finally:
+            self._innermost = outer
             for handle in handles:
                 handle.remove()
 
 
 class WholeModel:
     """A model of another make: every document through the plain forward, nothing kept."""
+
+    in_pieces = False
 
     def __init__(self, model: Any) -> None:
         self._model = model

@@ -46,10 +46,13 @@ class Predictor:
         self._ahead_lock = threading.Lock()
         self._scheduler = Scheduler(self._join, self._do_pass)
 
-    def next(self, document: Document) -> Distribution:
-        """The distribution after a document; the likeliest next clicks are prepared after it."""
+    def next(self, document: Document, *, may_grow: bool = True) -> Distribution:
+        """The distribution after a document; the likeliest next clicks are prepared after it.
+
+        ``may_grow``: whether the model takes a longer document than this one.
+        """
         (distribution,) = self.next_of_each([document])
-        if self.limits.n_lookahead:
+        if may_grow and self.limits.n_lookahead:
             self._look_ahead(document, distribution)
         return distribution
 
@@ -77,7 +80,7 @@ class Predictor:
                 if report is not None:
                     report(part, len(ids))
         except BaseException:
-            job.cancelled = True
+            self._scheduler.cancel(job)
             raise
         job.wait()
         return ScoredText(ids, *job.columns)
@@ -92,22 +95,28 @@ class Predictor:
         clicks = [(*document, int(token)) for token in shown.top(self.limits.n_lookahead)]
         clicks = [click for click in clicks if self._distributions.get(click) is None]
         with self._ahead_lock:
-            stale = [d for d in (document, document[:-1]) if d in self._ahead]
+            stale = {d for d in (document, document[:-1]) if d in self._ahead}
             if len(self._ahead) >= LOOKAHEADS:
-                stale.append(next(iter(self._ahead)))
+                stale.add(next(iter(self._ahead)))
             for known in stale:
-                self._ahead.pop(known, Prediction(Urgency.LOOKAHEAD, ())).cancelled = True
+                self._scheduler.cancel(self._ahead.pop(known))
             if not clicks:
                 return
             job = self._ahead[document] = Prediction(Urgency.LOOKAHEAD, clicks)
         self._scheduler.submit(job)
 
     def _join(self, jobs: Sequence[Any]) -> list[Any]:
-        """The jobs of the next pass: all predictions that needn't wait, or one other."""
+        """The jobs of the next pass: the predictions it has room for, or one other.
+
+        The rest keep their places in line.
+        """
         if jobs and isinstance(jobs[0], Scoring):
             return self._first_scoring(jobs)
         free = [job for job in jobs if any(map(self._is_free, job.missing))]
-        return free[:1] if free and free[0].urgency is Urgency.LOOKAHEAD else free
+        if free and free[0].urgency is Urgency.LOOKAHEAD:
+            return free[:1]
+        batch = set(self._batch(free))
+        return [job for job in free if not batch.isdisjoint(job.missing)]
 
     def _first_scoring(self, jobs: Sequence[Scoring]) -> list[Scoring]:
         """The first whose text nobody else is having scored already."""
@@ -127,6 +136,8 @@ class Predictor:
                 job.found[document] = distribution
         for job in jobs:
             job.done = not job.missing
+            if job.done and job.urgency is Urgency.LOOKAHEAD:
+                job.documents, job.found = (), {}  # kept where memory is counted
 
     def _batch(self, jobs: Sequence[Prediction]) -> list[Document]:
         """The documents of one pass: one of each job in turn, as many as fit."""
@@ -148,13 +159,12 @@ class Predictor:
         """One pass over some documents; a very long one gets only its next piece."""
         found = {d: known for d in batch if (known := self._distributions.get(d)) is not None}
         paths = self._pin([document for document in batch if document not in found])
-        pieces = {document: self._piece(path) for document, path in paths.items()}
-        whole = [document for document, piece in pieces.items() if len(piece) == len(document)]
+        whole = [document for document, path in paths.items() if len(path) == len(document)]
         if not paths:
             return found
         try:
             ends = [paths[document][-1] for document in whole]
-            rows = self.model.compute(list(pieces.values()), ends, pause)
+            rows = self.model.compute(list(paths.values()), ends, pause)
         finally:
             for path in paths.values():
                 self._tree.release(path)
@@ -169,17 +179,22 @@ class Predictor:
                 yield Distribution(row.copy() if len(rows) > 1 else row)
 
     def _pin(self, documents: Sequence[Document]) -> dict[Document, list[Node]]:
-        """The paths of the documents, as many as there is room for beside what is under way."""
+        """The paths of the documents, as many as there is room for beside what is under way.
+
+        Of a long document, the path up to where one pass gets.
+        """
         paths: dict[Document, list[Node]] = {}
         with suppress(NoRoom):
             for document in documents:
-                paths[document] = self._tree.pin(document)
+                paths[document] = self._tree.pin(document[: self._reach(document)])
         return paths
 
-    def _piece(self, path: list[Node]) -> list[Node]:
-        """The path up to where one pass gets."""
-        n_ready = next((i for i, node in enumerate(path) if not node.ready), len(path))
-        return path if len(path) - n_ready <= PASS_TOKENS else path[: n_ready + LATER_TOKENS]
+    def _reach(self, document: Document) -> int:
+        """How many tokens of a document are there after one more pass."""
+        n_missing = self._tree.n_missing(document)
+        if n_missing <= PASS_TOKENS or not self.model.in_pieces:
+            return len(document)
+        return len(document) - n_missing + LATER_TOKENS
 
     def _steps(self, job: Scoring) -> Iterator[None]:
         """Score a text in steps: a piece through the body, or some rows of it through the rest."""
@@ -189,11 +204,11 @@ class Predictor:
             n_rows = (
                 n - row if n - row <= PASS_TOKENS else FIRST_TOKENS if row == 1 else LATER_TOKENS
             )
-            path = self._tree.pin(job.ids[: row + n_rows - 1])
-            try:
-                hidden = self.model.compute([path], path[row - 1 :], job.pause)
-            finally:
-                self._tree.release(path)
+            piece = job.ids[: row + n_rows - 1]
+            while (reach := self._reach(piece)) < len(piece):  # its beginning was forgotten
+                self._pass_over(piece[:reach], reach, job.pause)
+                yield
+            hidden = self._pass_over(piece, row - 1, job.pause)
             for start in range(0, n_rows, ROWS_AT_ONCE):
                 yield
                 rows = hidden[start : start + ROWS_AT_ONCE]
@@ -202,6 +217,14 @@ class Predictor:
             row += n_rows
         self._scored.put((job.top_n, *job.ids), ScoredText(job.ids, *job.columns), job.n_bytes)
         job.done = True
+
+    def _pass_over(self, piece: Document, start: int, pause: Pause | None) -> torch.Tensor:
+        """One pass over the beginning of a text: hidden states of its tokens from ``start`` on."""
+        path = self._tree.pin(piece)
+        try:
+            return self.model.compute([path], path[start:], pause)
+        finally:
+            self._tree.release(path)
 
     @torch.inference_mode()
     def _fill(self, job: Scoring, at: slice, rows: torch.Tensor) -> None:

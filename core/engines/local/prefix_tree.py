@@ -127,6 +127,8 @@ class PrefixTree:
             self._unlink(node)
             self._free.append(node.slot)
             node = node.parent
+        if node in self._leaves:
+            self._leaves.move_to_end(node)  # what was computed of it is as recent as the document
 
     def _unlink(self, leaf: Node) -> None:
         del self._leaves[leaf]

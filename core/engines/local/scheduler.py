@@ -78,7 +78,7 @@ class Scheduler:
         self._closed = False
         self._thread = threading.Thread()
         self._last_request = 0.0
-        self._last_kind = Urgency.LOOKAHEAD
+        self._last_kind = self._last_inside = Urgency.LOOKAHEAD
         _OPEN.add(self)
 
     def submit(self, *jobs: Job) -> None:
@@ -93,6 +93,14 @@ class Scheduler:
                 self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
                 self._thread.start()
             self._changed.notify()
+
+    def cancel(self, job: Job) -> None:
+        """Say that nobody waits for a job any more: it is not begun, or ends at its next layer."""
+        with self._changed:
+            job.cancelled = True
+            if job in self._lines[job.urgency]:
+                self._lines[job.urgency].remove(job)
+                job.end()
 
     def close(self) -> None:
         """End the thread at its next layer; whoever still waits is left alone."""
@@ -131,8 +139,8 @@ class Scheduler:
             kinds.pop()
         return next((kind for kind in kinds if kind > self._last_kind), kinds[0])
 
-    def _one_pass(self, kind: Urgency) -> None:
-        """Do one pass of a kind, unless all that wait have to wait for a pass under way."""
+    def _one_pass(self, kind: Urgency) -> bool:
+        """Do one pass of a kind; False when all that wait have to wait for a pass under way."""
         with self._changed:
             line = self._lines[kind]
             jobs = self._join([job for job in line if not job.cancelled])
@@ -141,7 +149,7 @@ class Scheduler:
                 if job.cancelled:
                     job.end()
         if not jobs:
-            return
+            return False
         try:
             began = time.monotonic()
             self._do_pass(jobs, lambda: self._pause(kind, jobs, began))
@@ -151,6 +159,7 @@ class Scheduler:
             for job in jobs:
                 job.error = error
         self._sort(jobs)
+        return True
 
     def _sort(self, jobs: Sequence[Job]) -> None:
         """End the jobs that are over; the others go to the end of their line."""
@@ -168,17 +177,21 @@ class Scheduler:
                 job.begun_again = True
             time.sleep(GATHER_SECONDS)
             raise Dropped
-        unwanted = kind is Urgency.LOOKAHEAD and self._somebody_waits()
+        waiting = [k for k in Urgency if k < kind and self._lines[k]]
+        unwanted = kind is Urgency.LOOKAHEAD and bool(waiting)
         if unwanted or self._closed or all(job.cancelled for job in jobs):
             raise Dropped
-        urgent = next((k for k in Urgency if k < kind and self._lines[k]), None)
-        if urgent is not None:
-            self._one_pass(urgent)
+        for urgent in sorted(waiting, key=lambda k: (k <= self._last_inside, k)):
+            if self._one_pass(urgent):
+                self._last_inside = urgent
+                return
 
     def _has_company(self, kind: Urgency, jobs: Sequence[Job], began: float) -> bool:
         """Whether others came just as a pass began: a class that clicks at once shares the next."""
-        just_begun = time.monotonic() - began < GATHER_SECONDS
-        return just_begun and bool(self._lines[kind]) and not any(j.begun_again for j in jobs)
+        if time.monotonic() - began >= GATHER_SECONDS or any(job.begun_again for job in jobs):
+            return False
+        with self._changed:
+            return bool(self._join([job for job in self._lines[kind] if not job.cancelled]))
 
 
 @atexit.register
