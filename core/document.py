@@ -1,20 +1,16 @@
-"""A document under way: token ids, which of them were picked, and the way back.
+"""A document under way: token ids, and which of them were picked.
 
-Nothing is ever tokenized again: picking appends an id, undoing returns what was there
-before. Knows nothing of engines or pages.
+Nothing is ever tokenized again: picking appends an id. Knows nothing of engines or pages.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2s
-from typing import Generic, TypeVar
+from typing import Self
 
 import numpy as np
 
 from core.tokens import Candidate, Ids
-
-State = TypeVar("State")
-MOST_STEPS_BACK = 200
 
 
 @dataclass(frozen=True)
@@ -27,41 +23,29 @@ class Document:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def pick(self, token: Candidate, at: int | None = None) -> "Document":
+    def pick(self, token: Candidate, at: int | None = None) -> Self:
         """The document with ``token`` at position ``at`` (the end by default), cut after it."""
-        at = len(self) if at is None else at
-        kept = {i: pick for i, pick in self.picks.items() if i < at}
-        return Document((*self.ids[:at], token.id), kept | {at: token})
+        return self.pick_all([token], at)
 
-    def give(self, ids: Ids) -> "Document":
+    def pick_all(self, tokens: Sequence[Candidate], at: int | None = None) -> Self:
+        """The document cut at ``at`` (the end by default) with picked tokens after it."""
+        at = len(self) if at is None else at
+        cut = self.cut(at)
+        picks = cut.picks | dict(enumerate(tokens, start=at))  # type: ignore[operator]
+        return replace(cut, ids=(*cut.ids, *(token.id for token in tokens)), picks=picks)
+
+    def cut(self, at: int) -> Self:
+        """Its first ``at`` tokens."""
+        kept = {i: pick for i, pick in self.picks.items() if i < at}
+        return replace(self, ids=self.ids[:at], picks=kept)
+
+    def give(self, ids: Ids) -> Self:
         """The document with ids after it that nobody picked."""
-        return Document((*self.ids, *ids), self.picks)
+        return replace(self, ids=(*self.ids, *ids))
 
     def picked(self) -> Sequence[tuple[int, Candidate]]:
         """(position, token) of all that was picked, in order."""
         return sorted(self.picks.items())
-
-
-@dataclass(frozen=True)
-class History(Generic[State]):
-    """A state and those before it: the first, and at most ``MOST_STEPS_BACK`` others."""
-
-    now: State
-    past: tuple[State, ...] = field(default=(), repr=False)
-
-    def then(self, state: State) -> "History[State]":
-        """The history with a new state, one step further."""
-        past = (*self.past, self.now)
-        return History(state, (past[0], *past[1:][-MOST_STEPS_BACK:]))
-
-    @property
-    def first(self) -> State:
-        """Where it all began."""
-        return self.past[0] if self.past else self.now
-
-    def undo(self) -> "History[State]":
-        """One step back; the history itself when there is none."""
-        return History(self.past[-1], self.past[:-1]) if self.past else self
 
 
 def fingerprint(ids: Ids) -> str:

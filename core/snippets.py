@@ -4,7 +4,10 @@ Strings only; the tests run each of them and compare with what the panels show. 
 nothing of engines beyond what ``ModelInfo`` says.
 """
 
-from core.engines import ModelInfo
+from collections.abc import Sequence
+
+from core.document import Document
+from core.engines import Message, ModelInfo
 from core.sampling import Sampler
 from core.tokens import Ids
 
@@ -101,7 +104,13 @@ print(f"perplexity {{2**bits_per_token:.4f}}")
 """
 
 
-def chat_code(info: ModelInfo, messages: list[dict[str, str]], ids: Ids, n_templated: int) -> str:
+def chat_code(
+    info: ModelInfo,
+    messages: Sequence[Message],
+    tools: Sequence[Message],
+    ids: Ids,
+    n_templated: int,
+) -> str:
     """The document a template makes of the first messages, and the ids that are on the screen.
 
     ``n_templated``: how many leading ids still are as the template wrote them.
@@ -111,14 +120,43 @@ def chat_code(info: ModelInfo, messages: list[dict[str, str]], ids: Ids, n_templ
     return f"""from transformers import AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained({info.folder!r})
-{lent if info.lent_template else ""}messages = {messages!r}
-rendered = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+{lent if info.lent_template else ""}messages = {list(messages)!r}
+rendered = tokenizer.apply_chat_template(
+    messages, tools={list(tools) or None!r}, add_generation_prompt=True, tokenize=False
+)
 print(rendered)
 prompt_ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]
 ids = {list(ids)!r}  # the document on the screen
 n = {n_templated}  # its first ids are the template's, the others came after
 print(ids[:n] == prompt_ids[:n])
 print(tokenizer.decode(ids))
+"""
+
+
+def forced_code(info: ModelInfo, context: Ids, found: Ids) -> str:
+    """What the model gives some tokens after a context, however unlikely they are."""
+    return f"""{_logits(info, context)}
+import math
+
+logprobs = logits[-1].log_softmax(-1)
+for token_id in {list(found)!r}:
+    logprob = logprobs[token_id].item()
+    rank = 1 + (logprobs > logprobs[token_id]).sum().item()
+    rank += (logprobs[:token_id] == logprobs[token_id]).sum().item()  # ties by lowest id
+    bits = -logprob / math.log(2)
+    print(rank, repr(tokenizer.decode([token_id])), f"{{math.exp(logprob):.3g}} {{bits:.4f}} bits")
+"""
+
+
+def path_code(info: ModelInfo, document: Document) -> str:
+    """The bits of the tokens that were picked, and the probability of all of them together."""
+    return f"""{_logits(info, document.ids)}
+import math
+
+picked = {sorted(document.picks)!r}  # the positions of the tokens that were chosen
+logprobs = logits.log_softmax(-1)
+total_bits = sum(-logprobs[i - 1, ids[i]].item() for i in picked) / math.log(2)
+print(f"{{total_bits:.4f}} bits, probability {{2**-total_bits:.6g}}")
 """
 
 

@@ -6,7 +6,6 @@ each turn once, and nothing that stands is ever written again.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -14,8 +13,9 @@ import gradio as gr
 import numpy as np
 
 from core import api, charts, chat, limits
-from core.conversation import Conversation, as_json, with_open_turn, with_turn_ended
-from core.document import Document, History
+from core.branches import Branches
+from core.conversation import Conversation, with_open_turn, with_turn_ended
+from core.document import Document
 from core.engines import Engine
 from core.errors import InputError, NoChatTemplate
 from core.measures import surprisal_bits
@@ -23,11 +23,12 @@ from core.sampling import Sampler, generate
 from core.snippets import chat_code
 from core.tokens import ChatDocument
 from demos import Demo
-from demos.ui import views
-from demos.ui.component import CandidateList, Facts, Number, Slider, TokenStrip
+from demos.ui import forcing, paths, views, writing
+from demos.ui.component import Number, Slider, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
-from demos.ui.panels import code_panel, examples, text_box
+from demos.ui.panels import examples, text_box
+from demos.ui.writing import N_LISTED, View, Writing
 
 LEAD = "Write a message and end the turn: the model goes on with the document, token by token."
 EXAMPLES = (
@@ -36,22 +37,12 @@ EXAMPLES = (
     "What is 7 times 8?",
 )
 SYSTEM = "You are a helpful assistant. Answer in one sentence."
-N_LISTED = 10
 MAX_REPLY = 100
 GREEDY, SAMPLED = "greedy", "sampled"
 TONES = {"system": "system", "user": "user", "assistant": "assistant", "model": "assistant"}
 
 
-@dataclass(frozen=True)
-class Chat:
-    """One state of the page: the conversation, and the position of the token on show."""
-
-    talk: Conversation = field(default_factory=Conversation)
-    position: int = 0
-
-
-Past = History[Chat]
-View = tuple[Past, Any, Any, Any, Any, str]
+Past = Branches[Conversation]
 
 
 def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, Any]:
@@ -59,20 +50,18 @@ def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, An
 
     With no message it is the document as it stands.
     """
-    talk, note = past.now.talk, _note(engine, past.now.talk, system)
+    talk, note = past.now, _note(engine, past.now, system)
     if not str(user).strip():
-        return _strip(engine, talk.rendered, talk.document, past.now.position), note
+        return _strip(engine, talk.rendered, talk, len(talk)), note
     _check_message(system, user)
-    shown = with_open_turn(engine, talk, system, user)
-    return _strip(engine, shown, talk.document, None), note
+    return _strip(engine, with_open_turn(engine, talk, system, user), talk, None), note
 
 
 def end_turn(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, ...]:
     """Write the user's turn with the template and open the model's; empties the message box."""
     _check_message(system, user)
-    talk = with_turn_ended(engine, past.now.talk, system, user)
-    shown = look_at_end(engine, past.then(Chat(talk)))
-    return (*shown, "", _note(engine, talk, system))
+    talk = with_turn_ended(engine, past.now, system, user)
+    return (*STEPS.look_at_end(engine, past.go(talk)), "", _note(engine, talk, system))
 
 
 def _check_message(system: str, user: str) -> None:
@@ -83,21 +72,23 @@ def _check_message(system: str, user: str) -> None:
 
 def show(engine: Engine, past: Past, position: int) -> View:
     """Everything the page shows of the chat at a position (the document's length: the next)."""
-    talk = past.now.talk
-    past, ids = replace(past, now=Chat(talk, position)), talk.document.ids
-    strip = _strip(engine, talk.rendered, talk.document, position)
-    if not ids:
+    talk, tree = past.now, paths.update(engine.vocabulary, past)
+    strip = _strip(engine, talk.rendered, talk, position)
+    if not talk.ids:
         blank = gr.update(**views.no_candidates("End your turn: then the model predicts."))
-        return past, strip, blank, gr.update(facts=[]), None, ""
-    listing = views.position_view(engine, ids, position, N_LISTED)
-    code = chat_code(engine.info, as_json(talk.first_messages), ids, talk.n_templated)
+        return past, strip, blank, gr.update(facts=[]), None, "", tree
+    listing = views.position_view(engine, talk.ids, position, N_LISTED)
+    code = chat_code(engine.info, talk.first_messages, talk.tools, talk.ids, talk.n_templated)
     facts = _document_facts(engine, talk)
     if position == 0:
-        return past, strip, gr.update(**listing), gr.update(facts=facts), None, code
-    distribution = engine.next(ids[:position])
+        return past, strip, gr.update(**listing), gr.update(facts=facts), None, code, tree
+    distribution = engine.next(talk.ids[:position])
     facts += views.distribution_facts(distribution, listing["rest"])
-    chart = _reply_chart(engine, talk.document) or charts.share_by_rank(distribution)
-    return past, strip, gr.update(**listing), gr.update(facts=facts), chart, code
+    chart = _reply_chart(engine, talk) or charts.share_by_rank(distribution)
+    return past, strip, gr.update(**listing), gr.update(facts=facts), chart, code, tree
+
+
+STEPS = Writing(show)
 
 
 def _reply_chart(engine: Engine, document: Document) -> Any:
@@ -131,65 +122,43 @@ def _strip(engine: Engine, rendered: ChatDocument, document: Document, position:
 
 def _document_facts(engine: Engine, talk: Conversation) -> list[dict[str, str]]:
     turns = [t for t in chat.turns(talk.rendered, engine.vocabulary) if t.role]
-    n_special = sum(i in engine.vocabulary.specials for i in talk.document.ids)
+    n_special = sum(i in engine.vocabulary.specials for i in talk.ids)
     return [
-        fact("tokens", f"{len(talk.document):,}"),
+        fact("tokens", f"{len(talk):,}"),
         fact("special tokens", f"{n_special:,}"),
         fact("turns", f"{len(turns):,}"),
     ]
 
 
-def look(engine: Engine, past: Past, span: Any) -> View:
-    """The distribution at the token that was clicked."""
-    position = views.picked_position(span, len(past.now.talk.document))
-    return views.keep_selection(show(engine, past, position))
-
-
-def look_at_end(engine: Engine, past: Past) -> View:
-    """The distribution of the next token, as after a stop."""
-    return show(engine, past, len(past.now.talk.document))
-
-
-def choose(engine: Engine, past: Past, pick: Any) -> View:
-    """Write the clicked candidate at the token on show, and go on from there."""
-    talk, position = past.now.talk, past.now.position
-    context = talk.document.ids[:position]
-    token_id = views.picked_candidate(pick, context, engine.info.vocab_size)
-    if token_id is None:
-        return show(engine, past, position)
-    talk = talk.pick(engine.next(context).candidate(token_id), position)
-    return look_at_end(engine, past.then(Chat(talk)))
-
-
 def undo(engine: Engine, past: Past, user: str) -> tuple[Any, ...]:
     """One step back; a message that was sent returns to its box."""
     before = past.undo()
-    sent = past.now.talk.messages[len(before.now.talk.messages) :]
-    return (*look_at_end(engine, before), sent[-1][1] if sent and not user else gr.skip())
+    sent = past.now.messages[len(before.now.messages) :]
+    words = sent[-1]["content"] if sent and not user else gr.skip()
+    return (*STEPS.look_at_end(engine, before), words)
 
 
 def reply(
     engine: Engine, past: Past, how: str, temperature: Any, seed: Any, n_tokens: Any
 ) -> Iterator[View]:
     """Go on with the document, streamed, until the model ends its turn or ``n_tokens``."""
-    talk = _require_open(engine, past.now.talk)
+    talk = _require_open(engine, past.now)
     given = 0.0 if how == GREEDY else limits.check_number(temperature, "Temperature")
     n = limits.check_whole_number(n_tokens, "The number of tokens", 1, MAX_REPLY)
     rng, info = np.random.default_rng(api.checked_seed(seed)), engine.info
-    ids, length = talk.document.ids, info.context_length
-    writing = gr.update(**views.no_candidates("The model is writing…"))
-    for step in generate(engine.next, ids, Sampler(given), rng, n, info.stop_ids, length):
+    writing_now = gr.update(**views.no_candidates("The model is writing…"))
+    length = info.context_length
+    for step in generate(engine.next, talk.ids, Sampler(given), rng, n, info.stop_ids, length):
         talk = talk.pick(step.token)
-        now = past.then(Chat(talk, len(talk.document)))
-        strip = _strip(engine, talk.rendered, talk.document, None)
-        yield now, strip, writing, gr.skip(), gr.skip(), gr.skip()
-    yield show(engine, past.then(Chat(talk)), len(talk.document) - 1)
+        strip = _strip(engine, talk.rendered, talk, None)
+        yield past.go(talk), strip, writing_now, *[gr.skip()] * 4
+    yield show(engine, past.go(talk), len(talk) - 1)
 
 
 def _require_open(engine: Engine, talk: Conversation) -> Conversation:
-    if not talk.document.ids:
+    if not talk.ids:
         raise InputError("There is no document yet. Write a message and press “End turn” first.")
-    if talk.document.ids[-1] in engine.info.stop_ids:
+    if talk.ids[-1] in engine.info.stop_ids:
         raise InputError(
             "The model has ended its turn. Write the next message and press “End turn”, or undo."
         )
@@ -198,27 +167,27 @@ def _require_open(engine: Engine, talk: Conversation) -> Conversation:
 
 def new_chat(engine: Engine, past: Past) -> View:
     """An empty document, as a step that can be undone."""
-    return show(engine, past.then(Chat()) if past.now.talk.document.ids else past, 0)
+    return show(engine, past.go(Conversation()) if past.now.ids else past, 0)
 
 
 def first_view(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, ...]:
     """The page opens on a prepared turn, unless somebody has begun to type."""
     try:
-        if past.now.talk.document.ids or user != EXAMPLES[0]:
+        if past.now.ids or user != EXAMPLES[0]:
             strip, note = preview(engine, past, system, user)
-            return past, strip, *[gr.skip()] * 5, note
+            return past, strip, *[gr.skip()] * 6, note
         return end_turn(engine, past, system, user)
     except NoChatTemplate as error:
-        return past, *[gr.skip()] * 6, gr.update(value=str(error), visible=True)
+        return past, *[gr.skip()] * 7, gr.update(value=str(error), visible=True)
 
 
 def _note(engine: Engine, talk: Conversation, system: str) -> Any:
     """What is to be known about the template, as a line of its own; hidden when nothing is."""
     notes = [engine.info.chat_note] if engine.info.chat_note else []
-    if talk.document.ids:
+    if talk.ids:
         # as it was first written: the document itself may have been changed since
-        written = engine.render_chat(as_json(talk.first_messages))
-        given = [role for role, _ in talk.first_messages]
+        written = engine.render_chat(talk.first_messages, tools=talk.tools or None)
+        given = [message["role"] for message in talk.first_messages]
         notes += chat.template_notes(written, engine.vocabulary, given)
         if talk.system.strip() != str(system).strip():
             notes.append("The system prompt stands at the start: “New chat” lets you change it.")
@@ -248,36 +217,31 @@ def build(page: Page) -> None:
         user = text_box(EXAMPLES[0], "Your message", lines=1, scale=4)
         end = gr.Button("End turn", scale=1, min_width=100)
     examples(user, EXAMPLES)
-    past = gr.State(History(Chat()))
-    strip = TokenStrip(name="The document, token by token", lines=8)
-    with gr.Row(equal_height=True):
-        go = gr.Button("Generate the reply", variant="primary", scale=3, min_width=150)
-        stop = gr.Button("Stop", scale=1, min_width=60)
-        back = gr.Button("Undo", scale=1, min_width=60)
-        new = gr.Button("New chat", scale=1, min_width=80)
-    settings = _reply_settings()
-    with gr.Row():
-        with gr.Column(scale=6, min_width=320):
-            candidates = CandidateList(min_height=345)
-        with gr.Column(scale=5, min_width=300):
-            facts = Facts(min_height=50)
-            chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
-    code = code_panel()
+    with gr.Column(elem_classes="lab-writing"):
+        strip = TokenStrip(name="The document, token by token", lines=8)
+        go, stop, back, forth, new = writing.step_buttons("Generate the reply", "New chat")
+        settings = _reply_settings()
+        desk = writing.place(Branches.of(Conversation()), strip)
+    paths.build_comparison(page, desk.branches, desk.tree)
+    forcing.build(page, STEPS, desk)
 
-    outputs = [past, strip, candidates, facts, chart, code]
+    past, outputs = desk.branches, desk.outputs
     typed = [past, system, user]
     # change, not input: see the Tokenizer. One event, or an older answer could come last
     typing = partial(gr.on, [system.change, user.change])
     page.connect(typing, preview, typed, [strip, note], latest_only=True, uses_model=False)
-    page.connect(end.click, end_turn, typed, [*outputs, user, note])
-    page.connect(user.submit, end_turn, typed, [*outputs, user, note])
+    writing.connect(page, STEPS, desk, forth)
     running = page.connect(go.click, reply, [past, *settings], outputs)
     stopped = stop.click(None, cancels=[running], api_visibility="private")
-    page.connect(stopped.then, look_at_end, [past], outputs)
-    page.connect(strip.pick, look, [past, strip], outputs, latest_only=True)
-    page.connect(candidates.pick, choose, [past, candidates], outputs, latest_only=True)
-    page.connect(back.click, undo, [past, user], [*outputs, user], latest_only=True)
-    page.connect(new.click, new_chat, [past], outputs)
+    desk.shown += [
+        running,
+        page.connect(end.click, end_turn, typed, [*outputs, user, note]),
+        page.connect(user.submit, end_turn, typed, [*outputs, user, note]),
+        page.connect(stopped.then, STEPS.look_at_end, [past], outputs),
+        page.connect(back.click, undo, [past, user], [*outputs, user], latest_only=True),
+        page.connect(new.click, new_chat, [past], outputs),
+    ]
+    writing.connect_lookahead(page, desk)
     page.first_view(first_view, typed, [*outputs, user, note])
 
 

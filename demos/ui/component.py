@@ -145,6 +145,22 @@ class CandidateList(ScriptedComponent):
         super().__init__(value, config, **props, **layout)
 
 
+class PathTree(ScriptedComponent):
+    """All paths taken through a document, a run of tokens that some share drawn once.
+
+    Props: ``rows`` of ``demos.ui.paths``. ``value``: ``{"path", "stop", "at"}``, a place in one
+    of them. Events: ``pick``, go there; ``compare``, put it beside the path on show.
+    """
+
+    SCRIPT = "path_tree.js"
+    PICK_EVENTS = ("pick", "compare")
+
+    def __init__(
+        self, value: Any = None, *, rows: list[dict[str, Any]] | None = None, **layout: Any
+    ) -> None:
+        super().__init__(value, {}, rows=rows or [], **layout)
+
+
 class Facts(ScriptedComponent):
     """A row of numbers with their names; the exact value and a definition on hover.
 

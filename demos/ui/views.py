@@ -122,7 +122,7 @@ class Listing:
         if sampled is not None:
             left = sampled.mass_outside([entry.id for entry in self.entries])
             rest |= _sampler_columns(left, rest["facts"])
-        return {"title": title, "rows": rows, "rest": rest, "at": fingerprint(context)}
+        return {"title": title, "rows": rows, "rest": rest, "at": place_of(context)}
 
     def _row(self, vocabulary: Vocabulary, n: int, sampled: SampledDistribution | None) -> Json:
         entry = self.entries[n]
@@ -182,7 +182,7 @@ def ahead_of(engine: Engine, ids: Ids, position: int, n_listed: int, n: int) -> 
     listed = [entry.id for entry in entries]
     found = forced(engine.next, context, listed, room, engine.info.stop_ids)
     return {
-        "at": fingerprint(context),
+        "at": place_of(context),
         "lines": [_ahead_line(engine.vocabulary, one.tokens[1:]) for one in found],
     }
 
@@ -231,17 +231,24 @@ def picked_span(span: Any, n: int) -> tuple[int, int]:
     return min(start, n), min(stop, n)
 
 
-def picked_candidate(pick: Any, context: Ids, vocab_size: int) -> int | None:
-    """The token id of a click on a candidate; None when the list was of another document.
+def place_of(context: Ids) -> str:
+    """A name for the place after a context: its position, and what stands before it."""
+    return f"{len(context)}:{fingerprint(context)}"
+
+
+def picked_candidate(pick: Any, ids: Ids, vocab_size: int) -> tuple[int, int] | None:
+    """(position, token id) of a click on a candidate; None when its list was of other tokens.
 
     Raises InputError for a value no click can make.
     """
-    if not isinstance(pick, dict) or pick.get("at") != fingerprint(context):
+    at = pick.get("at") if isinstance(pick, dict) else None
+    position = at.partition(":")[0][:9] if isinstance(at, str) else ""
+    if not position.isdecimal() or at != place_of(ids[: int(position)]):
         return None
     token_id = pick.get("id")
     if not isinstance(token_id, int) or not 0 <= token_id < vocab_size:
         raise InputError("That token is not in this model's vocabulary. Click one in the list.")
-    return token_id
+    return int(position), token_id
 
 
 def start_ids(engine: Engine, text: str) -> tuple[int, ...]:

@@ -15,13 +15,15 @@ from handling import (
     span,
 )
 
-from core.document import History
+from core.branches import Branches
+from core.conversation import Conversation
 from core.engines.toy import ToyEngine
 from core.errors import ContextTooLong, InputError, NoChatTemplate
 from core.measures import surprisal_bits
 from core.snippets import chat_code
 from core.tokens import Candidate
 from demos import chat_document as chat_demo
+from demos.chat_document import STEPS
 
 SYSTEM = "Answer in one sentence."
 USER = "What is the capital of France?"
@@ -29,7 +31,7 @@ USER = "What is the capital of France?"
 
 def empty():
     """The page before anything was sent."""
-    return History(chat_demo.Chat())
+    return Branches.of(Conversation())
 
 
 def ended(engine, system=SYSTEM, user=USER):
@@ -42,16 +44,16 @@ def replied(engine, past, n=6, how=chat_demo.SAMPLED, seed=1):
 
 def closed(engine, past):
     """The chat with its model's turn ended by the model's own stop token."""
-    talk = past.now.talk.pick(Candidate(min(engine.info.stop_ids), -1.0, 1))
-    return past.then(chat_demo.Chat(talk, len(talk.document)))
+    talk = past.now.pick(Candidate(min(engine.info.stop_ids), -1.0, 1))
+    return past.go(talk)
 
 
 def ids_of(past):
-    return past.now.talk.document.ids
+    return past.now.ids
 
 
 def picks_of(past):
-    return past.now.talk.document.picks
+    return past.now.picks
 
 
 def skipped(update):
@@ -71,7 +73,7 @@ def test_end_turn_is_what_the_template_writes(engine):
     assert ids_of(past) == wanted.ids
     assert tuple(chip_ids(strip)) == wanted.ids
     assert box == ""
-    assert past.now.position == len(wanted.ids) == strip["value"]["start"]
+    assert len(wanted.ids) == strip["value"]["start"]
     assert past.undo() == empty()
 
 
@@ -132,13 +134,12 @@ def test_a_reply_is_shown_while_it_is_written(engine):
     *steps, final = chat_demo.reply(engine, past, chat_demo.SAMPLED, 1, 1, 6)
     assert len(steps) > 1
     for now, strip, candidates, *others in steps:
-        assert now.now.position == len(ids_of(now))
         assert tuple(chip_ids(strip)) == ids_of(now)
         assert strip["value"] is None
         assert candidates["title"] == "The model is writing…"
         assert (candidates["rows"], candidates["rest"]) == ([], None)
         assert all(map(skipped, others))
-    assert final[0].now.position == len(ids_of(final[0])) - 1
+    assert final[1]["value"]["start"] == len(ids_of(final[0])) - 1
     assert [row["id"] for row in chosen_rows(final[2])] == [ids_of(final[0])[-1]]
     assert "document on the screen" in final[5]
 
@@ -150,10 +151,10 @@ def test_a_stopped_reply_can_be_looked_at(engine):
     next(stream)
     stopped = next(stream)[0]
     stream.close()
-    view = chat_demo.look_at_end(engine, stopped)
-    assert view[0] == chat_demo.look(engine, stopped, None)[0]
+    view = STEPS.look_at_end(engine, stopped)
+    assert view[0] == STEPS.look(engine, stopped, None)[0]
     assert len(ids_of(view[0])) == len(ids_of(past)) + 2
-    assert view[0].now.position == len(ids_of(view[0]))
+    assert view[1]["value"]["start"] == len(ids_of(view[0]))
     assert view[2]["rows"][0]["id"] == int(engine.next(ids_of(view[0])).top(1)[0])
     assert ids_of(chat_demo.undo(engine, view[0], "")[0]) == ids_of(past)
 
@@ -199,7 +200,7 @@ def test_an_ended_turn_is_a_sentence(engine):
 
 def chips_of(engine, past):
     """The chips of the strip at the end of a chat."""
-    return chat_demo.look_at_end(engine, past)[1]["tokens"]
+    return STEPS.look_at_end(engine, past)[1]["tokens"]
 
 
 @pytest.mark.parametrize("finished", [True, False], ids=["model ended its turn", "cut short"])
@@ -232,7 +233,9 @@ def test_a_second_turn_is_the_templates_own(smollm2):
         add_generation_prompt=True,
     )
     assert ids_of(after) == wanted.ids
-    assert after.now.talk.messages[2:] == (("assistant", words), ("user", "And of Italy?"))
+    assert after.now.messages[2:] == tuple(
+        messages(("assistant", words), ("user", "And of Italy?"))
+    )
 
 
 def test_an_end_of_turn_is_written_once(engine):
@@ -287,13 +290,12 @@ def test_any_token_shows_its_distribution(engine):
     past = replied(engine, given)
     ids = ids_of(past)
     for at in (3, len(ids_of(given)), len(ids) - 1):
-        view = chat_demo.look(engine, past, span(at))
-        assert view[0].now.position == at
-        assert view[0].past == past.past
+        view = STEPS.look(engine, past, span(at))
+        assert view[0] == past
         assert [row["id"] for row in chosen_rows(view[2])] == [ids[at]]
         best = int(engine.next(ids[:at]).top(1)[0])
         assert view[2]["rows"][0]["id"] == best
-    first = chat_demo.look(engine, past, span(0))
+    first = STEPS.look(engine, past, span(0))
     assert "no prediction" in first[2]["title"]
 
 
@@ -301,10 +303,10 @@ def test_a_look_sends_the_tokens_but_no_selection_back(toy):
     """The page has the selection already, or a newer one; a stop does move it to the end."""
     past = replied(toy, ended(toy)[0])
     for picked in (span(2), span(0), None):
-        strip = chat_demo.look(toy, past, picked)[1]
+        strip = STEPS.look(toy, past, picked)[1]
         assert "value" not in strip
         assert tuple(chip_ids(strip)) == ids_of(past)
-    assert chat_demo.look_at_end(toy, past)[1]["value"] == span(len(ids_of(past)))
+    assert STEPS.look_at_end(toy, past)[1]["value"] == span(len(ids_of(past)))
 
 
 def test_an_empty_chat_shows_where_its_first_token_will_stand(engine):
@@ -322,11 +324,11 @@ def test_a_click_on_a_candidate_writes_it(engine):
     view = ended(engine)
     pick = click(view[2], 1)
     before = ids_of(view[0])
-    after = chat_demo.choose(engine, view[0], pick)[0]
+    after = STEPS.choose(engine, view[0], pick)[0]
     assert ids_of(after) == (*before, pick["id"])
     assert picks_of(after) == {len(before): engine.next(before).candidate(pick["id"])}
-    again = chat_demo.choose(engine, after, pick)[0]
-    assert (again, again.past) == (after, after.past)
+    again = STEPS.choose(engine, after, pick)[0]
+    assert again == after
 
 
 def test_a_click_at_an_earlier_token_goes_on_from_there(engine):
@@ -334,9 +336,9 @@ def test_a_click_at_an_earlier_token_goes_on_from_there(engine):
     given = ended(engine)[0]
     past = replied(engine, given)
     for at in (len(ids_of(given)) + 1, 5):
-        view = chat_demo.look(engine, past, span(at))
+        view = STEPS.look(engine, past, span(at))
         pick = click(view[2], 4)
-        after = chat_demo.choose(engine, view[0], pick)
+        after = STEPS.choose(engine, view[0], pick)
         assert ids_of(after[0]) == (*ids_of(past)[:at], pick["id"])
         assert ids_of(chat_demo.undo(engine, after[0], "")[0]) == ids_of(past)
         assert tuple(chip_ids(after[1])) == ids_of(after[0])
@@ -357,7 +359,7 @@ def test_undo_takes_back_a_turn_with_its_message(engine):
     after = chat_demo.end_turn(engine, past, SYSTEM, "And of Italy?")[0]
     undone = chat_demo.undo(engine, after, "")
     assert ids_of(undone[0]) == ids_of(past)
-    assert undone[0].now.talk == past.now.talk
+    assert undone[0].now == past.now
     assert "Italy" not in undone[5]
     assert undone[6] == "And of Italy?"
     first = chat_demo.undo(engine, ended(engine)[0], "")
@@ -382,7 +384,7 @@ def test_new_chat_is_empty(engine):
     """A new chat has no document and no candidates, and says what to do."""
     for before in (empty(), replied(engine, ended(engine)[0])):
         past, strip, candidates, shown, chart, code = chat_demo.new_chat(engine, before)
-        assert past.now == chat_demo.Chat()
+        assert past.now == Conversation()
         assert chip_ids(strip) == []
         assert candidates["rows"] == []
         assert "End your turn" in candidates["title"]
@@ -394,9 +396,9 @@ def test_a_new_chat_can_be_undone(engine):
     before = replied(engine, ended(engine)[0])
     new = chat_demo.new_chat(engine, before)[0]
     undone = chat_demo.undo(engine, new, "")
-    assert undone[0].now.talk == before.now.talk
+    assert undone[0].now == before.now
     assert skipped(undone[6])
-    assert chat_demo.new_chat(engine, new)[0].past == new.past
+    assert chat_demo.new_chat(engine, new)[0] == new
 
 
 def test_a_first_turn_after_a_new_chat_is_the_templates_own(engine):
@@ -490,8 +492,8 @@ def test_the_note_is_about_the_template_not_about_what_was_changed(engine):
     past = replied(engine, ended(engine)[0])
     quiet = note_of(engine, past)
     for at in range(1, len(ids_of(past)), 7):
-        view = chat_demo.look(engine, past, span(at))
-        cut = chat_demo.choose(engine, view[0], click(view[2], 1))[0]
+        view = STEPS.look(engine, past, span(at))
+        cut = STEPS.choose(engine, view[0], click(view[2], 1))[0]
         assert note_of(engine, cut) == quiet
 
 
@@ -502,8 +504,8 @@ def test_the_code_is_about_what_the_template_wrote(engine):
     n_given = len(ids_of(ended(engine)[0]))
     later = chat_demo.end_turn(engine, past, SYSTEM, "And of Italy?")
     assert later[5] == chat_code(engine.info, given, ids_of(later[0]), n_given)
-    view = chat_demo.look(engine, past, span(5))
-    cut = chat_demo.choose(engine, view[0], click(view[2], 1))
+    view = STEPS.look(engine, past, span(5))
+    cut = STEPS.choose(engine, view[0], click(view[2], 1))
     assert cut[5] == chat_code(engine.info, given, ids_of(cut[0]), 5)
 
 
@@ -511,7 +513,7 @@ def test_the_chart_has_each_picked_token_at_its_position(engine):
     """One bar for every token that was picked, in any reply, where it stands; none for others."""
     past = replied(engine, ended(engine)[0])
     past = replied(engine, chat_demo.end_turn(engine, past, SYSTEM, "And of Italy?")[0])
-    [bars] = chat_demo.look_at_end(engine, past)[4].data
+    [bars] = STEPS.look_at_end(engine, past)[4].data
     shown = {x: y for x, y in zip(bars.x, bars.y, strict=True) if y is not None}
     wanted = {at: surprisal_bits(pick.logprob) for at, pick in picks_of(past).items()}
     assert shown == pytest.approx(wanted)
@@ -613,5 +615,5 @@ def test_looking_about_does_not_ask_for_more_than_it_shows(toy):
     past = replied(toy, ended(toy)[0])
     asked = []
     counting.next = lambda ids: asked.append(tuple(ids)) or toy.next(ids)
-    chat_demo.look(counting, past, span(5))
+    STEPS.look(counting, past, span(5))
     assert set(asked) == {ids_of(past)[:5]}

@@ -14,11 +14,13 @@ from handling import (
 )
 
 from core import display
-from core.document import Document, History
+from core.branches import Branches
+from core.document import Document
 from core.engines.toy import ToyEngine
 from core.errors import ContextTooLong, InputError, NoPrediction
 from demos import next_token
-from demos.ui import views
+from demos.next_token import STEPS
+from demos.ui import views, writing
 
 TEXT = "The cat"
 
@@ -47,7 +49,7 @@ def test_list_and_rest_are_the_models_own_distribution(engine):
     """Candidates are the engine's most likely tokens; with the rest they sum to 1."""
     history, candidates = opened(engine)
     distribution = engine.next(history.now.ids)
-    n = next_token.N_LISTED
+    n = writing.N_LISTED
     assert [row["id"] for row in candidates["rows"]] == list(distribution.top(n))
     assert [row["rank"] for row in candidates["rows"]] == list(range(1, n + 1))
     total = sum(row["prob"] for row in candidates["rows"]) + candidates["rest"]["prob"]
@@ -68,7 +70,7 @@ def test_choose_appends_exactly_one_id(engine):
     for n in (1, 0, 4):
         pick = click(candidates, n)
         before = history.now.ids
-        history, strip, candidates, *_ = next_token.choose(engine, history, None, pick)
+        history, strip, candidates, *_ = STEPS.choose(engine, history, pick)
         assert history.now.ids == (*before, pick["id"])
         assert strip["value"]["start"] == len(history.now)
         assert history.now.picked()[-1] == (len(before), engine.next(before).candidate(pick["id"]))
@@ -78,7 +80,7 @@ def test_picked_tokens_are_marked_with_what_the_model_gave_them(engine):
     """The strip marks what was picked, with the numbers of the list it was picked from."""
     history, candidates = opened(engine)
     row = candidates["rows"][2]
-    strip = next_token.choose(engine, history, None, click(candidates, 2))[1]
+    strip = STEPS.choose(engine, history, click(candidates, 2))[1]
     *given, picked, end = strip["tokens"]
     assert picked["mark"] == "chosen"
     assert end["mark"] == "next"
@@ -90,17 +92,16 @@ def test_stale_candidate_click_changes_nothing(toy):
     """A second click on a list that has already been used appends nothing."""
     history, candidates = opened(toy)
     pick = click(candidates, 1)
-    history = next_token.choose(toy, history, span(len(history.now)), pick)[0]
-    again = next_token.choose(toy, history, span(len(history.now)), pick)[0]
+    history = STEPS.choose(toy, history, pick)[0]
+    again = STEPS.choose(toy, history, pick)[0]
     assert again == history
-    assert again.past == history.past
 
 
 def test_the_same_ids_in_another_text_are_another_document(toy):
     """A click made on one text does not land in another."""
     _, candidates = opened(toy, "The dog")
     history, _ = opened(toy)
-    after = next_token.choose(toy, history, None, click(candidates, 0))[0]
+    after = STEPS.choose(toy, history, click(candidates, 0))[0]
     assert after.now.ids == history.now.ids
 
 
@@ -110,23 +111,23 @@ def test_choose_at_an_earlier_token_goes_on_from_there(toy):
     history = last(next_token.always_the_top_one(toy, history))[0]
     ids = history.now.ids
     for at in (len(ids) - 4, 3):  # among the picked, and in the text that was given
-        _, _, candidates, *_ = next_token.look(toy, history, span(at))
+        _, _, candidates, *_ = STEPS.look(toy, history, span(at))
         pick = click(candidates, 2)
-        after = next_token.choose(toy, history, span(at), pick)[0]
+        after = STEPS.choose(toy, history, pick)[0]
         assert after.now.ids == (*ids[:at], pick["id"])
         kept = {i: token for i, token in history.now.picks.items() if i < at}
         assert after.now.picks == kept | {at: toy.next(ids[:at]).candidate(pick["id"])}
-        assert next_token.undo(toy, after)[0] == history
+        assert STEPS.undo(toy, after)[0] == history
 
 
 def test_earlier_token_shows_what_it_was_chosen_from(engine):
     """Clicking a chosen token shows the distribution before it, with that token marked."""
     history, candidates = opened(engine)
     pick = click(candidates, 3)
-    history = next_token.choose(engine, history, None, pick)[0]
+    history = STEPS.choose(engine, history, pick)[0]
     history = last(next_token.always_the_top_one(engine, history))[0]
     at = len(history.now) - 11
-    looked, strip, shown, *_ = next_token.look(engine, history, span(at))
+    looked, strip, shown, *_ = STEPS.look(engine, history, span(at))
     assert looked == history
     assert tuple(chip_ids(strip)) == history.now.ids
     assert [row["id"] for row in chosen_rows(shown)] == [pick["id"]]
@@ -142,10 +143,10 @@ def test_a_look_sends_the_tokens_but_no_selection_back(toy):
     """The page has the selection already, or a newer one; a choice does move it to the end."""
     history, candidates = opened(toy)
     for picked in (span(2), span(0), None):
-        strip = next_token.look(toy, history, picked)[1]
+        strip = STEPS.look(toy, history, picked)[1]
         assert "value" not in strip
         assert tuple(chip_ids(strip)) == history.now.ids
-    chosen = next_token.choose(toy, history, span(len(history.now)), click(candidates, 0))
+    chosen = STEPS.choose(toy, history, click(candidates, 0))
     assert chosen[1]["value"] == span(len(chosen[0].now))
 
 
@@ -153,18 +154,18 @@ def test_a_token_outside_the_list_is_shown_apart(engine):
     """A token of the document that is not among the listed ones is the last row, set apart."""
     history, _ = opened(engine, "The catqz")
     at = len(history.now) - 1
-    _, _, shown, *_ = next_token.look(engine, history, span(at))
+    _, _, shown, *_ = STEPS.look(engine, history, span(at))
     [row] = chosen_rows(shown)
     assert row["id"] == history.now.ids[at]
-    assert row["apart"] == (row["rank"] > next_token.N_LISTED)
+    assert row["apart"] == (row["rank"] > writing.N_LISTED)
     assert row["apart"]
-    assert len(shown["rows"]) == next_token.N_LISTED + 1
+    assert len(shown["rows"]) == writing.N_LISTED + 1
 
 
 def test_first_token_has_no_prediction(engine):
     """Where nothing stands before a token the list says so, instead of showing numbers."""
     history, _ = opened(engine)
-    _, _, shown, numbers, chart, code = next_token.look(engine, history, span(0))
+    _, _, shown, numbers, chart, code = STEPS.look(engine, history, span(0))
     assert "no prediction" in shown["title"]
     assert shown["rows"] == []
     assert numbers["facts"] == []
@@ -189,13 +190,13 @@ def test_always_the_top_one_appends_ten(engine):
 def test_undo_and_reset(toy):
     """Undo goes back one choice; reset goes back to the text, and can itself be undone."""
     given, candidates = opened(toy)
-    one = next_token.choose(toy, given, None, click(candidates, 0))[0]
+    one = STEPS.choose(toy, given, click(candidates, 0))[0]
     ten = last(next_token.always_the_top_one(toy, one))[0]
-    assert next_token.undo(toy, ten)[0].now.ids == ten.now.ids[:-1]
+    assert STEPS.undo(toy, ten)[0].now.ids == ten.now.ids[:-1]
     again = next_token.reset(toy, ten)[0]
     assert again.now == given.now
-    assert next_token.undo(toy, again)[0].now == ten.now
-    assert next_token.undo(toy, given)[0] == given
+    assert STEPS.undo(toy, again)[0].now == ten.now
+    assert STEPS.undo(toy, given)[0] == given
     assert next_token.reset(toy, given)[0] == given
 
 
@@ -207,7 +208,7 @@ def test_undo_walks_back_to_the_text(toy):
         history = last(next_token.always_the_top_one(toy, history))[0]
     longest = history.now.ids
     for n in range(len(longest) - 1, len(given) - 1, -1):
-        history, strip, *_ = next_token.undo(toy, history)
+        history, strip, *_ = STEPS.undo(toy, history)
         assert tuple(chip_ids(strip)) == history.now.ids == longest[:n]
     assert history.now == given
 
@@ -237,7 +238,7 @@ def test_a_document_past_the_context_is_a_sentence():
     history, _, candidates, *_ = next_token.start(small, "eleven byte")
     for call in (
         lambda: last(next_token.always_the_top_one(small, history)),
-        lambda: next_token.choose(small, history, None, click(candidates, 0)),
+        lambda: STEPS.choose(small, history, click(candidates, 0)),
     ):
         with pytest.raises(ContextTooLong, match=r"13 tokens; .* at most 12") as error:
             call()
@@ -254,12 +255,12 @@ def test_appending_stops_where_the_document_is_full():
 
 def test_nothing_to_predict_from_is_a_sentence(toy):
     """Before there is a document, every button says what to do."""
-    empty = History(Document())
+    empty = Branches.of(Document())
     for call in (
         lambda: last(next_token.always_the_top_one(toy, empty)),
-        lambda: next_token.look(toy, empty, None),
-        lambda: next_token.choose(toy, empty, None, None),
-        lambda: next_token.undo(toy, empty),
+        lambda: STEPS.look(toy, empty, None),
+        lambda: STEPS.choose(toy, empty, None),
+        lambda: STEPS.undo(toy, empty),
         lambda: next_token.reset(toy, empty),
     ):
         with pytest.raises(NoPrediction) as error:
@@ -272,7 +273,7 @@ def test_a_candidate_no_click_can_make_is_a_sentence(toy, token_id):
     """An id outside the vocabulary raises an InputError."""
     history, candidates = opened(toy)
     with pytest.raises(InputError) as error:
-        next_token.choose(toy, history, None, {"id": token_id, "at": candidates["at"]})
+        STEPS.choose(toy, history, {"id": token_id, "at": candidates["at"]})
     assert_sentence(error)
 
 
@@ -281,14 +282,14 @@ def test_a_selection_that_is_not_there_means_the_end(toy, picked):
     """A selection of another document shows the next token."""
     history, _ = opened(toy)
     assert views.picked_position(picked, len(history.now)) == len(history.now)
-    assert next_token.look(toy, history, picked)[2]["title"].startswith("Next token")
+    assert STEPS.look(toy, history, picked)[2]["title"].startswith("Next token")
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_looking_ahead_is_choosing_then_greedy(engine, n):
     """Under each listed candidate stands what choosing it and then always the top one writes."""
     history, strip, listing, *_ = next_token.start(engine, "The cat")
-    ahead = next_token.look_ahead(engine, history, strip["value"], n)["ahead"]
+    ahead = writing.look_ahead(engine, history, strip["value"], n)["ahead"]
     if n == 0:
         assert ahead is None
         return
@@ -308,5 +309,5 @@ def test_a_look_ahead_of_no_length_is_a_sentence(toy, bad):
     """Numbers outside 0 to 8 are refused with the range."""
     history, strip, *_ = next_token.start(toy, "The cat")
     with pytest.raises(InputError) as error:
-        next_token.look_ahead(toy, history, strip["value"], bad)
+        writing.look_ahead(toy, history, strip["value"], bad)
     assert_sentence(error)

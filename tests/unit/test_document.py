@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.document import MOST_STEPS_BACK, Document, History, fingerprint
+from core.branches import MOST_VISITS, Branches
+from core.document import Document, fingerprint
 from core.tokens import Candidate
 
 IDS = st.lists(st.integers(0, 300_000), max_size=6)
@@ -50,18 +51,18 @@ def after(document, verb, value):
 @given(IDS, STEPS)
 def test_every_step_appends_or_goes_back(given_ids, steps):
     """Ids after any steps are those a list would have; undo walks the whole way back."""
-    history = History(Document(tuple(given_ids)))
+    history = Branches.of(Document(tuple(given_ids)))
     expected = [tuple(given_ids)]
     for verb, value in steps:
         if verb == "undo":
             history = history.undo()
             expected = expected[:-1] or expected
         elif verb == "reset":
-            history = history.then(history.first)
+            history = history.go(history.first)
             expected.append(tuple(given_ids))
         else:
             document, ids = after(history.now, verb, value)
-            history = history.then(document)
+            history = history.go(document)
             expected.append(ids)
         assert history.now.ids == expected[-1]
         assert len(history.now) == len(history.now.ids)
@@ -124,52 +125,51 @@ def test_given_ids_stand_between_picks():
 
 def test_a_run_of_tokens_is_one_step_to_undo():
     """Ten tokens that were one step of the history are taken back at once."""
-    history = History(Document((1,)))
-    assert history.then(picked(history.now, *range(10))).undo() == history
+    history = Branches.of(Document((1,)))
+    assert history.go(picked(history.now, *range(10))).undo().now == history.now
 
 
 def test_undo_at_the_start_changes_nothing():
     """There is nothing to take back."""
-    history = History(Document((1, 2)))
-    assert history.undo() is history
+    history = Branches.of(Document((1, 2)))
+    assert history.undo() == history
     assert history.first is history.now
 
 
 def test_a_return_to_the_first_can_be_undone():
     """Back to the text, and back to what was picked."""
-    history = History(Document((1,)))
+    history = Branches.of(Document((1,)))
     for token_id in (2, 3):
-        history = history.then(history.now.pick(token(token_id)))
-    again = history.then(history.first)
+        history = history.go(history.now.pick(token(token_id)))
+    again = history.go(history.first)
     assert again.now.ids == (1,)
     assert again.undo().now.ids == (1, 2, 3)
 
 
-@pytest.mark.parametrize("n", [MOST_STEPS_BACK - 1, MOST_STEPS_BACK, MOST_STEPS_BACK + 1, 1000])
+@pytest.mark.parametrize("n", [MOST_VISITS - 1, MOST_VISITS, MOST_VISITS + 1, 1000])
 def test_the_way_back_is_bounded_and_ends_at_the_first(n):
     """At most so many steps back, then the first state: memory does not grow with the clicks."""
-    history = History(0)
-    for i in range(1, n + 1):
-        history = history.then(i)
-    assert history.first == 0
-    assert len(history.past) == min(n, MOST_STEPS_BACK + 1)
+    history = Branches.of(Document())
+    for i in range(n):
+        history = history.go(history.now.give([i]))
+    assert history.first == Document()
+    assert len(history.visits) == min(n, MOST_VISITS) + 1
     walked = []
-    while history.past:
-        walked.append(history.now)
+    while history.at:
+        walked.append(len(history.now))
         history = history.undo()
     assert walked == list(range(n, n - len(walked), -1))
-    assert history == History(0)
+    assert history.now == Document()
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
 def test_a_long_history_can_be_copied_and_sent(again):
     """Ids, picks and the way back survive deepcopy and pickling, 400 steps on."""
-    history = History(Document((1,)))
+    history = Branches.of(Document((1,)))
     for i in range(400):
-        history = history.then(history.now.pick(token(i)))
+        history = history.go(history.now.pick(token(i)))
     back = again(history)
     assert back == history
-    assert back.past == history.past
     assert back.undo().now.picked() == history.undo().now.picked()
 
 

@@ -1,0 +1,177 @@
+"""Forcing what the model would not choose: any token of the vocabulary, a rank, or own words.
+
+Each is written where the strip's selection is, like a clicked candidate. Knows nothing of
+how a page shows a document.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from core import limits, search
+from core.branches import Branches, D
+from core.engines import Engine
+from core.errors import ContextTooLong, InputError
+from core.snippets import forced_code
+from core.tokens import Candidate, require_context
+from demos.ui import views
+from demos.ui.component import CandidateList, Number, TokenStrip
+from demos.ui.events import Page
+from demos.ui.writing import Desk, View, Writing
+
+MOST_FOUND = 12
+
+
+@dataclass(frozen=True)
+class Forcing:
+    """The steps that force tokens into a document, for a page that shows it with ``steps``."""
+
+    steps: Writing
+
+    def take_found(self, engine: Engine, branches: Branches[Any], pick: Any) -> View:
+        """Write the token that was clicked among those found."""
+        return self.steps.choose(engine, branches, pick)
+
+    def take_rank(self, engine: Engine, branches: Branches[Any], span: Any, rank: Any) -> View:
+        """Write the token of a rank."""
+        n = limits.check_whole_number(rank, "The rank", 1, engine.info.vocab_size)
+        context, position = _place(branches, span)
+        best = engine.next(context).top(n)
+        if len(best) < n:
+            raise InputError(f"This engine gives only the {len(best)} most likely tokens.")
+        return self._written(engine, branches, (int(best[n - 1]),), position)
+
+    def take_text(
+        self, engine: Engine, branches: Branches[Any], span: Any, text: Any
+    ) -> tuple[Any, ...]:
+        """Write the tokens of one's own words, each with what the model gave it."""
+        ids = text_ids(engine, text)
+        _, position = _place(branches, span)
+        return (*self._written(engine, branches, ids, position), "")
+
+    def swap(
+        self, engine: Engine, branches: Branches[Any], span: Any, text: Any
+    ) -> tuple[Any, ...]:
+        """Put the tokens of one's own words in the place of those selected; what follows stays."""
+        ids = text_ids(engine, text)
+        start, stop = views.picked_span(span, len(branches.now))
+        if start >= len(branches.now):
+            raise InputError("Select the tokens that your text is to replace in the strip first.")
+        after = spliced(engine, branches.now, start, stop, ids)
+        return (*self.steps.show(engine, branches.go(after), start), "")
+
+    def _written(
+        self, engine: Engine, branches: Branches[Any], ids: tuple[int, ...], position: int
+    ) -> View:
+        tokens = scored_after(engine, branches.now.ids[:position], ids)
+        after = branches.now.pick_all(tokens, position)
+        return self.steps.look_at_end(engine, branches.go(after))
+
+
+def _place(branches: Branches[Any], span: Any) -> tuple[tuple[int, ...], int]:
+    """(the tokens before the place that is selected, its position); raises NoPrediction."""
+    position = views.picked_position(span, len(branches.now))
+    context = branches.now.ids[:position]
+    require_context(context)
+    return context, position
+
+
+def scored_after(engine: Engine, context: tuple[int, ...], ids: tuple[int, ...]) -> list[Candidate]:
+    """Tokens after a context, each with the log-prob and rank the model gives it there."""
+    if len(context) + len(ids) > engine.info.context_length:
+        raise ContextTooLong(len(context) + len(ids), engine.info.context_length)
+    if len(ids) == 1:
+        return [engine.next(context).candidate(ids[0])]
+    scored = engine.score((*context, *ids))
+    return [scored.candidate(i) for i in range(len(context), len(scored))]
+
+
+def spliced(engine: Engine, document: D, start: int, stop: int, ids: tuple[int, ...]) -> D:
+    """A document with ``ids`` in the place of start…stop-1, and all that follows kept.
+
+    What was picked stays picked, with what the model gives it now.
+    """
+    require_context(document.ids[:start])
+    longer = (*ids, *document.ids[stop:])
+    tokens = dict(enumerate(scored_after(engine, document.ids[:start], longer), start=start))
+    moved = {at + len(ids) - (stop - start) for at in document.picks if at >= stop}
+    kept = {at: tokens[at] for at in tokens if at < start + len(ids) or at in moved}
+    cut = document.cut(start)
+    return replace(cut, ids=(*cut.ids, *longer), picks={**cut.picks, **kept})
+
+
+def text_ids(engine: Engine, text: Any) -> tuple[int, ...]:
+    """The ids that one's own words would be written as, nothing merged with what stands."""
+    return tuple(token.id for token in engine.tokenize(limits.check_text(text, "text to write")))
+
+
+def find(engine: Engine, branches: Branches[Any], span: Any, query: Any) -> tuple[Any, str]:
+    """(list, code) of the tokens a query means, with their probabilities at the selected place."""
+    limits.check_text(query, "search", may_be_empty=True)
+    if not query:
+        return gr.update(**views.no_candidates("")), ""
+    context, _ = _place(branches, span)
+    distribution = engine.next(context)
+    found = search.find(engine.vocabulary, distribution, query)
+    entries = tuple(distribution.candidate(int(i)) for i in found[:MOST_FOUND])
+    shown = f"the {len(entries)} most likely of " if len(found) > len(entries) else ""
+    title = f"“{query}”: {shown}{len(found):,} tokens" if entries else f"No token holds “{query}”"
+    listing = views.Listing(entries, 0.0, 0)
+    props = listing.props(engine.vocabulary, context, title) | {"rest": None}
+    ids = [entry.id for entry in entries]
+    return gr.update(**props), forced_code(engine.info, context, ids) if ids else ""
+
+
+def preview(engine: Engine, text: Any) -> Any:
+    """The tokens one's own words would be written as, their ids above."""
+    if not text:
+        return gr.update(tokens=[], heading="")
+    ids = text_ids(engine, text)
+    listed = ", ".join(map(str, ids[:40])) + (", …" if len(ids) > 40 else "")
+    counted = "1 token" if len(ids) == 1 else f"{len(ids):,} tokens"
+    return gr.update(tokens=views.chips(engine.vocabulary, ids), heading=f"{counted}: {listed}")
+
+
+def build(page: Page, steps: Writing, desk: Desk) -> None:
+    """Find a token, take a rank, write own words: folded."""
+    forcing = Forcing(steps)
+    with gr.Accordion("Force a token: any text, id or rank", open=False):
+        with gr.Row(equal_height=True):
+            query = gr.Textbox(
+                label="Find a token: its text, its id, or #5 for rank 5",
+                scale=4,
+                max_lines=1,
+                elem_classes="lab-input",
+            )
+            rank = Number(5, label="Rank", precision=0, scale=1, min_width=70)
+            take = gr.Button("Take this rank", scale=1, min_width=110)
+        found = CandidateList()
+        with gr.Row(equal_height=True):
+            words = gr.Textbox(
+                label="Write your own words (with the space before them, if there is one)",
+                scale=4,
+                max_lines=4,
+                elem_classes="lab-input",
+            )
+            write = gr.Button("Append these tokens", scale=1, min_width=110)
+            swap = gr.Button("Replace the selected", scale=1, min_width=110)
+        shown = TokenStrip(name="Your words as tokens", selectable=False, compact=True)
+        code = gr.Code(
+            language="python", interactive=False, label="Show the code: the tokens found"
+        )
+
+    at, outputs = [desk.branches, desk.strip], desk.outputs
+    page.connect(query.input, find, [*at, query], [found, code], latest_only=True)
+    page.connect(query.submit, find, [*at, query], [found, code], latest_only=True)
+    page.connect(words.change, preview, [words], [shown], latest_only=True, uses_model=False)
+    written = [
+        page.connect(found.pick, forcing.take_found, [desk.branches, found], outputs),
+        page.connect(take.click, forcing.take_rank, [*at, rank], outputs),
+        page.connect(write.click, forcing.take_text, [*at, words], [*outputs, words]),
+        page.connect(words.submit, forcing.take_text, [*at, words], [*outputs, words]),
+        page.connect(swap.click, forcing.swap, [*at, words], [*outputs, words]),
+    ]
+    desk.shown.extend(written)
+    for event in written:
+        page.connect(event.then, find, [*at, query], [found, code], latest_only=True)

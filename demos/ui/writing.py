@@ -1,0 +1,146 @@
+"""Writing a document token by token: the strip, the candidates, and every step between.
+
+Next-Token and Chat-as-Document share it. Handlers take the branches of a document, whatever
+kind of document it is; ``show`` says what the page makes of one. Knows nothing of chats.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from core.branches import Branches
+from core.engines import Engine
+from core.limits import check_whole_number
+from demos.ui import paths, views
+from demos.ui.component import CandidateList, Facts, PathTree, Slider, TokenStrip
+from demos.ui.events import Page
+from demos.ui.panels import code_panel
+
+N_LISTED = 10
+MOST_AHEAD = 8
+View = tuple[Any, ...]
+HINT = (
+    "Keys: arrows move in the strip, 1 to 9 choose a candidate, Enter appends the first, "
+    "Backspace undoes."
+)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The steps of a document under way.
+
+    ``show(engine, branches, position)`` is everything a page shows: branches, strip,
+    candidates, facts, chart, code, and the tree of paths.
+    """
+
+    show: Callable[[Engine, Branches[Any], int], View]
+
+    def look(self, engine: Engine, branches: Branches[Any], span: Any) -> View:
+        """The distribution at the token that was clicked in the strip."""
+        position = views.picked_position(span, len(branches.now))
+        return views.keep_selection(self.show(engine, branches, position))
+
+    def look_at_end(self, engine: Engine, branches: Branches[Any]) -> View:
+        """The distribution of the next token, as after a stop."""
+        return self.show(engine, branches, len(branches.now))
+
+    def choose(self, engine: Engine, branches: Branches[Any], pick: Any) -> View:
+        """Write the clicked candidate where its list was predicted, and go on from there."""
+        found = views.picked_candidate(pick, branches.now.ids, engine.info.vocab_size)
+        if found is None:
+            return self.look_at_end(engine, branches)
+        position, token_id = found
+        token = engine.next(branches.now.ids[:position]).candidate(token_id)
+        return self.look_at_end(engine, branches.go(branches.now.pick(token, position)))
+
+    def undo(self, engine: Engine, branches: Branches[Any]) -> View:
+        """One step back."""
+        return self.look_at_end(engine, branches.undo())
+
+    def redo(self, engine: Engine, branches: Branches[Any]) -> View:
+        """One step forward again."""
+        return self.look_at_end(engine, branches.redo())
+
+    def visit(self, engine: Engine, branches: Branches[Any], pick: Any) -> View:
+        """Return to the path, or the place in one, that was clicked in the tree."""
+        document = paths.picked_document(pick, branches)
+        return self.look_at_end(engine, branches.go(document) if document else branches)
+
+
+def look_ahead(engine: Engine, branches: Branches[Any], span: Any, n_ahead: Any) -> Any:
+    """Under each listed candidate what greedy decoding would write after it."""
+    n = check_whole_number(n_ahead, "number of tokens to look ahead", 0, MOST_AHEAD)
+    ids = branches.now.ids
+    position = views.picked_position(span, len(ids))
+    return gr.update(ahead=views.ahead_of(engine, ids, position, N_LISTED, n))
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The components of a document under way; ``shown``: the events after which it is seen anew."""
+
+    branches: gr.State
+    strip: TokenStrip
+    candidates: CandidateList
+    facts: Facts
+    chart: gr.Plot
+    code: gr.Code
+    tree: PathTree
+    n_ahead: Slider
+    shown: list[Any] = field(default_factory=list)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a view sets, in its order."""
+        parts = (self.strip, self.candidates, self.facts, self.chart, self.code, self.tree)
+        return [self.branches, *parts]
+
+
+def step_buttons(primary: str, renew: str) -> tuple[gr.Button, ...]:
+    """(go, stop, undo, redo, renew): the row under the strip."""
+    with gr.Row(equal_height=True):
+        return (
+            gr.Button(primary, variant="primary", scale=3, min_width=150),
+            gr.Button("Stop", scale=1, min_width=60),
+            gr.Button("Undo", scale=1, min_width=60, elem_classes="lab-undo"),
+            gr.Button("Redo", scale=1, min_width=60),
+            gr.Button(renew, scale=1, min_width=80),
+        )
+
+
+def place(first: Branches[Any], strip: TokenStrip) -> Desk:
+    """Candidates beside the chart, the paths and the code folded below them."""
+    with gr.Row():
+        with gr.Column(scale=6, min_width=320):
+            candidates = CandidateList(min_height=345)
+            gr.Markdown(HINT, elem_classes="lab-quiet")
+        with gr.Column(scale=5, min_width=300):
+            facts = Facts(min_height=50)
+            chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
+            n_ahead = Slider(
+                0, MOST_AHEAD, 0, step=1, label="Look ahead: tokens shown under each candidate"
+            )
+    tree = paths.place()
+    code = code_panel()
+    return Desk(gr.State(first), strip, candidates, facts, chart, code, tree, n_ahead)
+
+
+def connect(page: Page, steps: Writing, desk: Desk, forth: gr.Button) -> None:
+    """What clicks on the strip, a candidate, a path, and Redo do."""
+    for trigger, handler, extra in (
+        (desk.strip.pick, steps.look, [desk.strip]),
+        (desk.candidates.pick, steps.choose, [desk.candidates]),
+        (desk.tree.pick, steps.visit, [desk.tree]),
+        (forth.click, steps.redo, []),
+    ):
+        given = [desk.branches, *extra]
+        desk.shown.append(page.connect(trigger, handler, given, desk.outputs, latest_only=True))
+
+
+def connect_lookahead(page: Page, desk: Desk) -> None:
+    """Look ahead again after whatever changed the view; call it when all of it is connected."""
+    given = [desk.branches, desk.strip, desk.n_ahead]
+    for trigger in [desk.n_ahead.input, *(event.then for event in desk.shown)]:
+        page.connect(trigger, look_ahead, given, [desk.candidates], latest_only=True)
