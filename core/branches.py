@@ -46,7 +46,12 @@ class Branches(Generic[D]):
         return self.visits[0]
 
     def go(self, document: D) -> "Branches[D]":
-        """Show a document, as a step that can be undone; no path is lost."""
+        """Show a document, as a step that can be undone; no path is lost.
+
+        The document on show is no step.
+        """
+        if document == self.now:
+            return self
         later = (*self.visits[1 : self.at + 1], document)[-MOST_VISITS:]
         ends = with_path(self.ends, document)[-MOST_PATHS:]
         return Branches((self.first, *later), ends, len(later))

@@ -38,6 +38,7 @@ def _row(vocabulary: Vocabulary, branches: Branches[Any], stretch: Stretch) -> J
         total_bits(end, stretch.start, stretch.stop),
         total_bits(end, 0, stretch.stop),
     )
+    chosen = any(at < stretch.stop for at in end.picks)
     shown = vocabulary.tokens(ids[-MOST_TOKENS:])
     left_out = [["text", "… "]] if len(ids) > MOST_TOKENS else []
     now = branches.now
@@ -49,8 +50,8 @@ def _row(vocabulary: Vocabulary, branches: Branches[Any], stretch: Stretch) -> J
         "last": stretch.last,
         "here": stretch.start < len(now) <= stretch.stop and continues(end, now),
         "parts": left_out + [part for token in shown for part in display.parts(token)],
-        "bits_label": display.format_bits(so_far) + " bits",
-        "prob_label": display.format_prob(2**-so_far),
+        "bits_label": display.format_bits(so_far) + " bits" if chosen else "given",
+        "prob_label": display.format_prob(2**-so_far) if chosen else "",
         "facts": [
             ["this stretch", f"{len(ids):,} tokens, {here:.6f} bits"],
             ["the path up to here", f"{so_far:.6f} bits for what was chosen"],

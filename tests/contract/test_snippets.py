@@ -108,7 +108,7 @@ def test_chat_code(smollm2):
     prompt = smollm2.render_chat(messages).ids
     chosen = [token.id for token in smollm2.tokenize(" Hi!")]
     ids = [*prompt, *chosen]
-    names, printed = run(snippets.chat_code(smollm2.info, messages, ids, len(prompt)))
+    names, printed = run(snippets.chat_code(smollm2.info, messages, (), ids, len(prompt)))
     assert names["prompt_ids"] == list(prompt)
     assert "True" in printed.splitlines()
     assert printed.rstrip("\n").endswith(smollm2.decode(ids))
@@ -119,7 +119,7 @@ def test_chat_code_of_a_base_model(gemma):
     """Gemma's base model has no template of its own: the code brings the one that was used."""
     messages = [{"role": "user", "content": "Hello"}]
     prompt = gemma.render_chat(messages).ids
-    names, _ = run(snippets.chat_code(gemma.info, messages, prompt, len(prompt)))
+    names, _ = run(snippets.chat_code(gemma.info, messages, (), prompt, len(prompt)))
     assert names["prompt_ids"] == list(prompt)
 
 

@@ -74,7 +74,7 @@ def test_end_turn_is_what_the_template_writes(engine):
     assert tuple(chip_ids(strip)) == wanted.ids
     assert box == ""
     assert len(wanted.ids) == strip["value"]["start"]
-    assert past.undo() == empty()
+    assert past.undo().now == empty().now
 
 
 def test_an_empty_system_prompt_is_left_out(engine):
@@ -111,7 +111,7 @@ def test_preview_of_a_later_turn_keeps_what_stands(engine):
     assert tuple(shown) == ids_of(sent[0])[: len(shown)]
     marked = [chip.get("mark") for chip in strip["tokens"]]
     assert [at for at, mark in enumerate(marked) if mark == "chosen"] == sorted(picks_of(past))
-    assert note == sent[7]
+    assert note == sent[8]
 
 
 def test_reply_only_appends(engine):
@@ -350,7 +350,7 @@ def test_undo_takes_back_a_reply_whole(engine):
     undone = chat_demo.undo(engine, replied(engine, past), "")
     assert undone[0].now == past.now
     assert tuple(chip_ids(undone[1])) == ids_of(past)
-    assert skipped(undone[6])
+    assert skipped(undone[7])
 
 
 def test_undo_takes_back_a_turn_with_its_message(engine):
@@ -361,29 +361,29 @@ def test_undo_takes_back_a_turn_with_its_message(engine):
     assert ids_of(undone[0]) == ids_of(past)
     assert undone[0].now == past.now
     assert "Italy" not in undone[5]
-    assert undone[6] == "And of Italy?"
+    assert undone[7] == "And of Italy?"
     first = chat_demo.undo(engine, ended(engine)[0], "")
-    assert first[0] == empty()
-    assert first[6] == USER
+    assert first[0].now == empty().now
+    assert first[7] == USER
 
 
 def test_undo_leaves_a_message_that_is_being_typed_alone(engine):
     """What stands in the box is never overwritten by a message that was sent before."""
     past = ended(engine)[0]
-    assert skipped(chat_demo.undo(engine, past, "And")[6])
+    assert skipped(chat_demo.undo(engine, past, "And")[7])
 
 
 def test_undo_at_the_start_changes_nothing(toy):
     """There is nothing to take back."""
     undone = chat_demo.undo(toy, empty(), "")
     assert undone[0] == empty()
-    assert skipped(undone[6])
+    assert skipped(undone[7])
 
 
 def test_new_chat_is_empty(engine):
     """A new chat has no document and no candidates, and says what to do."""
     for before in (empty(), replied(engine, ended(engine)[0])):
-        past, strip, candidates, shown, chart, code = chat_demo.new_chat(engine, before)
+        past, strip, candidates, shown, chart, code, _ = chat_demo.new_chat(engine, before)
         assert past.now == Conversation()
         assert chip_ids(strip) == []
         assert candidates["rows"] == []
@@ -397,7 +397,7 @@ def test_a_new_chat_can_be_undone(engine):
     new = chat_demo.new_chat(engine, before)[0]
     undone = chat_demo.undo(engine, new, "")
     assert undone[0].now == before.now
-    assert skipped(undone[6])
+    assert skipped(undone[7])
     assert chat_demo.new_chat(engine, new)[0] == new
 
 
@@ -408,7 +408,7 @@ def test_a_first_turn_after_a_new_chat_is_the_templates_own(engine):
     after = chat_demo.end_turn(engine, new, "", "Hello")[0]
     assert ids_of(after) == ids_of(ended(engine, "", "Hello")[0])
     undone = chat_demo.undo(engine, after, "")
-    assert (ids_of(undone[0]), undone[6]) == ((), "Hello")
+    assert (ids_of(undone[0]), undone[7]) == ((), "Hello")
 
 
 # --- what the page opens with
@@ -418,8 +418,8 @@ def test_the_page_opens_on_a_prepared_turn(engine):
     """The first view is the first example, ended."""
     opened = chat_demo.first_view(engine, empty(), SYSTEM, chat_demo.EXAMPLES[0])
     wanted = chat_demo.end_turn(engine, empty(), SYSTEM, chat_demo.EXAMPLES[0])
-    *before, chart, code, box, note = opened
-    assert (*before, code, box, note) == (*wanted[:4], *wanted[5:])
+    *before, chart, code, tree, box, note = opened
+    assert (*before, code, tree, box, note) == (*wanted[:4], *wanted[5:])
     assert chart.to_dict() == wanted[4].to_dict()
 
 
@@ -429,7 +429,7 @@ def test_the_first_view_leaves_a_half_typed_message_alone(engine):
     assert past == empty()
     assert (strip, note) == chat_demo.preview(engine, empty(), SYSTEM, "What if")
     assert all(map(skipped, others))
-    assert len(others) == 5
+    assert len(others) == 6
 
 
 def test_the_first_view_leaves_a_chat_under_way_alone(engine):
@@ -451,7 +451,7 @@ def test_a_model_without_a_template_opens_with_a_note(user):
 
     past, *others, note = chat_demo.first_view(Without(), empty(), SYSTEM, user)
     assert past == empty()
-    assert len(others) == 6
+    assert len(others) == 7
     if user:
         assert note["visible"]
         assert note["value"].startswith("This model has no chat template.")
@@ -503,10 +503,10 @@ def test_the_code_is_about_what_the_template_wrote(engine):
     given = messages(("system", SYSTEM), ("user", USER))
     n_given = len(ids_of(ended(engine)[0]))
     later = chat_demo.end_turn(engine, past, SYSTEM, "And of Italy?")
-    assert later[5] == chat_code(engine.info, given, ids_of(later[0]), n_given)
+    assert later[5] == chat_code(engine.info, tuple(given), (), ids_of(later[0]), n_given)
     view = STEPS.look(engine, past, span(5))
     cut = STEPS.choose(engine, view[0], click(view[2], 1))
-    assert cut[5] == chat_code(engine.info, given, ids_of(cut[0]), 5)
+    assert cut[5] == chat_code(engine.info, tuple(given), (), ids_of(cut[0]), 5)
 
 
 def test_the_chart_has_each_picked_token_at_its_position(engine):

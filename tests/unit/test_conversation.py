@@ -50,12 +50,12 @@ def test_the_first_turn_is_the_templates_own(system, user):
     """Id for id what the template writes of the two messages, all of it templated."""
     assume(system.strip())
     talk = with_turn_ended(TOY, Conversation(), system, user)
-    wanted = TOY.render_chat(messages(message("system", system), message("user", user)))
+    wanted = TOY.render_chat(messages(("system", system), ("user", user)))
     assert (talk.ids, talk.picks) == (wanted.ids, {})
     assert talk.rendered == wanted
     assert talk.n_templated == len(wanted.ids)
     assert (
-        talk.messages == talk.first_messages == (message("system", system), message("user", user))
+        talk.messages == talk.first_messages == tuple(messages(("system", system), ("user", user)))
     )
     assert talk.system == system
 

@@ -58,12 +58,16 @@ def test_every_step_appends_or_goes_back(given_ids, steps):
             history = history.undo()
             expected = expected[:-1] or expected
         elif verb == "reset":
+            before = history
             history = history.go(history.first)
-            expected.append(tuple(given_ids))
+            if history != before:
+                expected.append(tuple(given_ids))
         else:
+            before = history
             document, ids = after(history.now, verb, value)
             history = history.go(document)
-            expected.append(ids)
+            if history != before:  # what changes nothing is no step
+                expected.append(ids)
         assert history.now.ids == expected[-1]
         assert len(history.now) == len(history.now.ids)
         assert history.first.ids == tuple(given_ids)
