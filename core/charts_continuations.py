@@ -37,7 +37,7 @@ def bits_after_forcing(
     for i, one in enumerate(forced):
         colour = palette.blend(palette.MODEL, palette.SAMPLER, i / max(1, len(forced) - 1))
         name = f"{one.tokens[0].rank} “{_name(vocabulary, one.tokens[0].id, 14)}”"
-        heights = _averages(np.array(one.bits[1:]), width)
+        heights = [mean for mean in _averages(np.array(one.bits[1:]), width) if mean is not None]
         if heights:
             figure.add_trace(_line(vocabulary, one, heights, width, name, colour))
             ends.append((heights[-1], name, colour))

@@ -97,6 +97,7 @@ for i in range({max(1, start)}, {stop}):
     if i < len(ids):
         rank = 1 + (row > row[ids[i]]).sum().item()
         rank += (row[: ids[i]] == row[ids[i]]).sum().item()  # ties by lowest id
-        print("stands", repr(tokenizer.decode([ids[i]])), f"{{row[ids[i]].exp():.6g}}", rank, end="")
+        prob = f"{{row[ids[i]].exp():.6g}}"
+        print("stands", repr(tokenizer.decode([ids[i]])), prob, rank, end="")
     print()
 """

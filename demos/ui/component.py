@@ -161,6 +161,32 @@ class PathTree(ScriptedComponent):
         super().__init__(value, {}, rows=rows or [], **layout)
 
 
+class Table(ScriptedComponent):
+    """Rows of numbers and tokens; what a token or a row is about on hover.
+
+    ``columns``: {name: "number", "text" or "tokens"}, with definitions from the glossary.
+    Props: ``title``, a line above; ``rows`` of ``demos.ui.cells``. ``lines`` is the most that
+    is seen at once, the rest scrolls; 0 shows all.
+    """
+
+    SCRIPT = "table.js"
+
+    def __init__(
+        self,
+        columns: dict[str, str],
+        value: Any = None,
+        *,
+        name: str,
+        lines: int = 0,
+        rows: list[dict[str, Any]] | None = None,
+        title: str = "",
+        **layout: Any,
+    ) -> None:
+        heads = [[column, kind, GLOSSARY.get(column, "")] for column, kind in columns.items()]
+        config = {"columns": heads, "name": name, "lines": lines}
+        super().__init__(value, config, rows=rows or [], title=title, **layout)
+
+
 class Facts(ScriptedComponent):
     """A row of numbers with their names; the exact value and a definition on hover.
 
