@@ -19,70 +19,78 @@ from core.tokens import Token, Vocabulary
 RECOVERY_QUESTION = "Does the model get back on its feet?"
 CHANGE_QUESTION = "Which later tokens care?"
 LINES_HEIGHT = 360
+MOST_NAMED = 24  # tokens whose names fit under their bars
 LABEL_SHARE = 0.055  # of the height: what a line of text takes
+LABELS_FROM = 1.1  # of the width of the lines
 CHANGE_COLOURS = (palette.MODEL, palette.SAMPLER)  # fewer bits, more bits
 
 
-def bits_after_forcing(
-    vocabulary: Vocabulary, forced: Sequence[Continuation], question: str = RECOVERY_QUESTION
-) -> go.Figure:
-    """Bits of each token after the forced one, a line for each of ``forced``, in order of rank.
+def bits_after_forcing(vocabulary: Vocabulary, forced: Sequence[Continuation]) -> go.Figure:
+    """Bits per token after the forced one, so far, at each token: a line for each of ``forced``.
 
-    Averages of neighbours where there would be more than 300 points.
+    Where there would be more than 300 points, not every token has one; the last one has.
     """
     longest = max((len(one.tokens) - 1 for one in forced), default=0)
-    width = max(1, -(-longest * len(forced) // MAX_POINTS))
+    every = max(1, -(-longest * len(forced) // MAX_POINTS))
     figure = go.Figure()
-    ends: list[tuple[float, str, str]] = []
+    ends: list[tuple[float, int, str, str]] = []
     for i, one in enumerate(forced):
+        if len(one.tokens) < 2:
+            continue
         colour = palette.blend(palette.MODEL, palette.SAMPLER, i / max(1, len(forced) - 1))
         name = f"{one.tokens[0].rank} “{_name(vocabulary, one.tokens[0].id, 14)}”"
-        heights = [mean for mean in _averages(np.array(one.bits[1:]), width) if mean is not None]
-        if heights:
-            figure.add_trace(_line(vocabulary, one, heights, width, name, colour))
-            ends.append((heights[-1], name, colour))
-    _layout(figure, question if width == 1 else f"{question} (averages of {width})", LINES_HEIGHT)
+        line = _line(vocabulary, one, every, name, colour)
+        figure.add_trace(line)
+        ends.append((line.y[-1], line.x[-1], name, colour))
+    _layout(figure, RECOVERY_QUESTION, LINES_HEIGHT)
     top = 1.08 * max((max(trace.y) for trace in figure.data), default=1.0) + 0.1
-    _label_ends(figure, ends, top)
-    figure.update_yaxes(title_text="bits", range=[-0.02 * top, top])
+    width = max(2, longest)
+    _label_ends(figure, ends, top, width)
+    figure.update_yaxes(title_text="bits per token, so far", range=[-0.02 * top, top])
     figure.update_xaxes(
-        title_text="token after the forced one", range=[0.7, max(2, longest) + 0.3], tickformat="d"
+        title_text="tokens after the forced one",
+        range=[1 - 0.03 * width, width * LABELS_FROM],
+        tickformat="d",
+        dtick=1 if width <= 12 else 5,
     )
     figure.update_layout(margin_r=150)
     return figure
 
 
 def _line(
-    vocabulary: Vocabulary,
-    one: Continuation,
-    heights: Sequence[float],
-    width: int,
-    name: str,
-    colour: str,
+    vocabulary: Vocabulary, one: Continuation, every: int, name: str, colour: str
 ) -> go.Scatter:
-    after = [token.id for token in one.tokens[1:]]
-    starts = range(0, len(after), width)
-    written = [vocabulary.tokens(after[start : start + width]) for start in starts]
+    """The averages of the first 1, 2, 3 … tokens after the forced one."""
+    bits = np.array(one.bits[1:])
+    means = np.cumsum(bits) / np.arange(1, len(bits) + 1)
+    shown = range((len(bits) - 1) % every, len(bits), every)  # up to the last
+    written = [_name(vocabulary, one.tokens[1 + i].id, 24) for i in shown]
     return go.Scatter(
-        x=[1 + start for start in starts],
-        y=heights,
+        x=[1 + i for i in shown],
+        y=[float(means[i]) for i in shown],
         mode="lines+markers",
         line={"color": colour, "width": 3 if one.tokens[0].rank == 1 else 1.6},
         marker={"size": 5},
-        customdata=[f"{name}<br>" + _plain("".join(map(label, some)), 40) for some in written],
-        hovertemplate="%{customdata}: %{y:.4f} bits<extra></extra>",
+        customdata=[
+            f"{name}<br>token {1 + i}, {text}: {bits[i]:.4f} bits"
+            for i, text in zip(shown, written, strict=True)
+        ],
+        hovertemplate="%{customdata}<br>%{y:.4f} bits per token so far<extra></extra>",
     )
 
 
-def _label_ends(figure: go.Figure, ends: Sequence[tuple[float, str, str]], top: float) -> None:
-    """Each line's name beside its end, moved apart where they would lie on each other."""
+def _label_ends(
+    figure: go.Figure, ends: Sequence[tuple[float, int, str, str]], top: float, width: int
+) -> None:
+    """Each line's name at the right, led there from its end in its colour."""
     ordered = sorted(ends)
-    heights = _apart([height for height, _, _ in ordered], LABEL_SHARE * top, top)
-    for height, (_, name, colour) in zip(heights, ordered, strict=True):
+    heights = _apart([height for height, *_ in ordered], LABEL_SHARE * top, top)
+    for height, (end, last, name, colour) in zip(heights, ordered, strict=True):
+        figure.add_shape(type="line", x0=last, y0=end, x1=width * LABELS_FROM, y1=height,
+                         line={"color": colour, "width": 1, "dash": "dot"})  # fmt: skip
         figure.add_annotation(x=1, xref="paper", y=height, xanchor="left", yanchor="middle",
-                              xshift=6, showarrow=False, text=name,
-                              bgcolor="rgba(0,0,0,0)", borderpad=0,
-                              font={"size": 12, "color": colour})  # fmt: skip
+                              xshift=4, showarrow=False, text=name,
+                              font={"size": 12})  # fmt: skip
 
 
 def _apart(heights: Sequence[float], gap: float, top: float) -> list[float]:
@@ -120,6 +128,11 @@ def change_along(change: NDArray[np.float64], tokens: Sequence[Token], first: in
     figure.add_hline(y=0, line={"width": 1, "color": palette.REST})
     figure.update_yaxes(title_text="bits more (+) or fewer (−)", rangemode="tozero")
     figure.update_xaxes(title_text="token", showgrid=False)
+    if len(change) <= MOST_NAMED:
+        figure.update_xaxes(
+            tickvals=list(range(first, first + len(change))),
+            ticktext=[_plain(label(token), 12) for token in tokens],
+        )
     return figure
 
 

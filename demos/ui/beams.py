@@ -26,10 +26,10 @@ NARROWEST, WIDEST, USUAL_WIDTH = 2, 5, 3
 MOST_STEPS, USUAL_STEPS = 20, 8
 MOST_TOKENS = 12  # of a text that are spelt out before its last
 NUMBERS = {"total log-prob": "number", "total bits": "number"}
-STEP_COLUMNS = {"step": "number", "beam": "text", "text": "tokens", **NUMBERS}
+STEP_COLUMNS = {"step": "number", "beam": "text", "text": "passage", **NUMBERS}
 BOTH_COLUMNS = {
     "": "text",
-    "text": "tokens",
+    "text": "passage",
     "tokens": "number",
     **NUMBERS,
     "probability": "number",

@@ -28,7 +28,7 @@ COLUMNS = {
     "rank": "number",
     "forced token": "tokens",
     "bits": "number",
-    "what greedy decoding writes after it": "tokens",
+    "what greedy decoding writes after it": "passage",
     "total bits": "number",
     "bits per token after": "number",
 }

@@ -124,7 +124,7 @@ def _extra(
     """What a chip says: its change, and the bits it is the difference of."""
     if i < position:
         return {"mark": "unscored", "facts": [["change", "none: it stands before the new token"]]}
-    mark = {"mark": "chosen"} if i == position else {}
+    mark = {"mark": "new"} if i == position else {}
     if not after.predicted[i]:
         return mark | {"facts": [["change", display.NO_PREDICTION]]}
     facts = [
