@@ -8,9 +8,9 @@ class Panel:
 
     def __init__(self, demo, name):
         self.demo = demo
-        self.root = demo.root.locator(".block", has=demo.page.locator(
-            "> button.label-wrap, > * > button.label-wrap").filter(has_text=name)).last  # fmt: skip
-        demo.root.get_by_role("button", name=name).click()
+        fold = demo.root.get_by_role("button", name=name)
+        self.root = fold.locator("xpath=ancestor::div[contains(@class, 'block')][1]")
+        fold.click()
 
     def button(self, name):
         """The button with this name."""
