@@ -51,7 +51,7 @@ def bits_after_forcing(vocabulary: Vocabulary, forced: Sequence[Continuation]) -
         title_text="tokens after the forced one",
         range=[1 - 0.03 * width, width * LABELS_FROM],
         tickformat="d",
-        dtick=1 if width <= 12 else 5,
+        nticks=7,
     )
     figure.update_layout(margin_r=150)
     return figure
