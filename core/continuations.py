@@ -4,12 +4,13 @@ Every step predicts all documents in one call, never one after another. Plain lo
 function that predicts; knows nothing of engines or pages.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.measures import surprisal_bits
 from core.tokens import LN2, Candidate, Distribution, Ids, ScoredText
 
 PredictAll = Callable[[Sequence[tuple[int, ...]]], Sequence[Distribution]]
@@ -38,6 +39,11 @@ class Continuation:
         """−log2 p of each token."""
         return tuple(-token.logprob / LN2 for token in self.tokens)
 
+    @property
+    def total_bits(self) -> float:
+        """−log2 of the probability of all the tokens together, never −0.0."""
+        return surprisal_bits(self.logprob)
+
     def then(self, token: Candidate) -> "Continuation":
         """One token further."""
         return Continuation(self.context, (*self.tokens, token))
@@ -55,25 +61,36 @@ class BeamStep:
     pruned: tuple[Continuation, ...]
 
 
+def greedy_steps(
+    predict_all: PredictAll,
+    begun: Sequence[Continuation],
+    n: int,
+    stop_ids: Collection[int] = (),
+) -> Iterator[list[Continuation]]:
+    """All of several continuations after each step of up to ``n`` that adds the most likely token.
+
+    One that has ended with a stop token gets no more; the steps end when all have. Equal
+    probabilities: the lowest id.
+    """
+    found = list(begun)
+    for _ in range(n):
+        going = [i for i, one in enumerate(found) if not one.ended(stop_ids)]
+        if not going:
+            return
+        given = predict_all([found[i].ids for i in going])
+        for i, distribution in zip(going, given, strict=True):
+            found[i] = found[i].then(distribution.candidate(int(distribution.top(1)[0])))
+        yield list(found)
+
+
 def greedy(
     predict_all: PredictAll,
     begun: Sequence[Continuation],
     n: int,
     stop_ids: Collection[int] = (),
 ) -> list[Continuation]:
-    """Each of several continuations with up to ``n`` more tokens, always the most likely.
-
-    One that has ended with a stop token gets no more. Equal probabilities: the lowest id.
-    """
-    found = list(begun)
-    for _ in range(n):
-        going = [i for i, one in enumerate(found) if not one.ended(stop_ids)]
-        if not going:
-            break
-        given = predict_all([found[i].ids for i in going])
-        for i, distribution in zip(going, given, strict=True):
-            found[i] = found[i].then(distribution.candidate(int(distribution.top(1)[0])))
-    return found
+    """Each of several continuations with up to ``n`` more tokens, as ``greedy_steps`` adds them."""
+    return [list(begun), *greedy_steps(predict_all, begun, n, stop_ids)][-1]
 
 
 def forced(
@@ -90,6 +107,31 @@ def forced(
     return greedy(predict_all, begun, n, stop_ids)
 
 
+def beam_steps(
+    predict_all: PredictAll,
+    context: Ids,
+    width: int,
+    n: int,
+    stop_ids: Collection[int] = (),
+) -> Iterator[BeamStep]:
+    """Up to ``n`` steps that keep the ``width`` continuations with the highest total log-prob.
+
+    One that has ended is kept as it is while it is among them. No length penalty. Agrees with
+    transformers' ``generate(num_beams=width, length_penalty=0)`` where nothing ends.
+    """
+    kept: tuple[Continuation, ...] = (Continuation(tuple(map(int, context))),)
+    for _ in range(n):
+        going = [one for one in kept if not one.ended(stop_ids)]
+        if not going:
+            return
+        extended = [one for one in kept if one.ended(stop_ids)]
+        for one, given in zip(going, predict_all([one.ids for one in going]), strict=True):
+            extended += [one.then(given.candidate(int(i))) for i in given.top(width)]
+        ranked = sorted(extended, key=lambda one: -one.logprob)  # stable: ties as they came
+        kept = tuple(ranked[:width])
+        yield BeamStep(kept, tuple(ranked[width:]))
+
+
 def beam_search(
     predict_all: PredictAll,
     context: Ids,
@@ -97,24 +139,8 @@ def beam_search(
     n: int,
     stop_ids: Collection[int] = (),
 ) -> list[BeamStep]:
-    """``n`` steps that keep the ``width`` continuations with the highest total log-prob.
-
-    One that has ended is kept as it is while it is among them. No length penalty. Agrees with
-    transformers' ``generate(num_beams=width, length_penalty=0)`` where nothing ends.
-    """
-    kept: tuple[Continuation, ...] = (Continuation(tuple(map(int, context))),)
-    steps: list[BeamStep] = []
-    for _ in range(n):
-        going = [one for one in kept if not one.ended(stop_ids)]
-        if not going:
-            break
-        extended = [one for one in kept if one.ended(stop_ids)]
-        for one, given in zip(going, predict_all([one.ids for one in going]), strict=True):
-            extended += [one.then(given.candidate(int(i))) for i in given.top(width)]
-        ranked = sorted(extended, key=lambda one: -one.logprob)  # stable: ties as they came
-        kept = tuple(ranked[:width])
-        steps.append(BeamStep(kept, tuple(ranked[width:])))
-    return steps
+    """All the steps of ``beam_steps``."""
+    return list(beam_steps(predict_all, context, width, n, stop_ids))
 
 
 def replaced(ids: Ids, position: int, token_id: int) -> tuple[int, ...]:

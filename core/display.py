@@ -81,6 +81,13 @@ def format_bits(bits: float | None) -> str:
     return "–" if bits is None else f"{bits + 0.0:.2f}"
 
 
+def format_change(bits: float, decimals: int = 2) -> str:
+    """A change in bits with its sign: +1.25, −0.50; 0.00 has none."""
+    rounded = round(bits, decimals)
+    sign = "+" if rounded > 0 else "−" if rounded < 0 else ""
+    return f"{sign}{abs(rounded):.{decimals}f}"
+
+
 def format_exact(value: float) -> str:
     """A number with all the digits a float32 holds, for hover texts."""
     return f"{value:.9g}"

@@ -28,6 +28,21 @@ HUES = {
     ),
 }  # fmt: skip
 
+# edges, in bits either way, between the steps of a change
+CHANGE_EDGES_BITS = (0.1, 0.5, 2.0, 5.0)
+
+# fewer bits (blue), hardly any change in the middle, more bits (orange)
+CHANGE = {
+    "light": (
+        "#1c6ba0", "#5f9fc8", "#a3c9e2", "#d9eaf5", "#f6f6f4",
+        "#f6e0c8", "#e2b07e", "#cb7d3c", "#a04a10",
+    ),
+    "dark": (
+        "#7cc4f2", "#4390c2", "#2a6187", "#20425a", "#262a30",
+        "#4d3726", "#7d5534", "#b1783c", "#e5a337",
+    ),
+}  # fmt: skip
+
 # charts draw on a transparent ground, so these must read on white and on near-black
 MODEL = "#4c88d3"
 SAMPLER = "#cf7b26"
@@ -40,6 +55,18 @@ INKS = ("#000000", "#ffffff")  # one of them has 4.5 : 1 on any colour; softer o
 def heat_level(bits: float) -> int:
     """The step of the surprise scale, 0 (expected) to 7, for a surprisal in bits."""
     return bisect_right(HEAT_EDGES_BITS, bits)
+
+
+def change_level(bits: float) -> int:
+    """The step of the scale of changes, 0 (far fewer bits) to 8 (far more); 4 is hardly any."""
+    step = bisect_right(CHANGE_EDGES_BITS, abs(bits))
+    return 4 + step if bits > 0 else 4 - step
+
+
+def blend(first: str, second: str, share: float) -> str:
+    """The colour at ``share``, 0 to 1, of the way from one to another."""
+    pairs = zip(_channels(first), _channels(second), strict=True)
+    return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in pairs)
 
 
 def text_on(background: str) -> str:
@@ -55,6 +82,11 @@ def contrast(first: str, second: str) -> float:
 
 def _luminance(colour: str) -> float:
     """WCAG relative luminance, 0 to 1."""
-    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    channels = [channel / 255 for channel in _channels(colour)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _channels(colour: str) -> list[int]:
+    """Red, green and blue, 0 to 255."""
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]

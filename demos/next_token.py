@@ -16,7 +16,7 @@ from core.errors import ContextTooLong
 from core.snippets import next_token_code
 from core.tokens import require_context
 from demos import Demo
-from demos.ui import forcing, paths, views, writing
+from demos.ui import audit, beams, forcing, paths, recovery, views, what_if, writing
 from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import examples, text_line
@@ -92,6 +92,10 @@ def build(page: Page) -> None:
     prepared = examples(text, EXAMPLES)
     paths.build_comparison(page, desk.branches, desk.tree)
     forcing.build(page, STEPS, desk)
+    recovery.build(page, desk)
+    what_if.build(page, desk)
+    beams.build(page, desk)
+    audit.build(page, desk)
 
     branches, outputs = [desk.branches], desk.outputs
     desk.shown += [page.connect(written.then, start, [text], outputs) for written in prepared]

@@ -137,9 +137,10 @@ class CandidateList(ScriptedComponent):
         rest: dict[str, Any] | None = None,
         title: str = "",
         at: str = "",
+        ahead: dict[str, Any] | None = None,
         **layout: Any,
     ) -> None:
-        props = {"rows": rows or [], "rest": rest, "title": title, "at": at, "ahead": None}
+        props = {"rows": rows or [], "rest": rest, "title": title, "at": at, "ahead": ahead}
         heads = {name: GLOSSARY[name] for name in COLUMNS}
         config = {"choosable": choosable, "heads": heads}
         super().__init__(value, config, **props, **layout)
@@ -159,6 +160,33 @@ class PathTree(ScriptedComponent):
         self, value: Any = None, *, rows: list[dict[str, Any]] | None = None, **layout: Any
     ) -> None:
         super().__init__(value, {}, rows=rows or [], **layout)
+
+
+class Table(ScriptedComponent):
+    """Rows of numbers and tokens; what a token or a row is about on hover.
+
+    ``columns``: {name: kind}, with definitions from the glossary; kinds are "number", "text",
+    "tokens" (few, on one line) and "passage" (tokens of a text, which wraps).
+    Props: ``title``, a line above; ``rows`` of ``demos.ui.cells``. ``lines`` is the most that
+    is seen at once, the rest scrolls; 0 shows all.
+    """
+
+    SCRIPT = "table.js"
+
+    def __init__(
+        self,
+        columns: dict[str, str],
+        value: Any = None,
+        *,
+        name: str,
+        lines: int = 0,
+        rows: list[dict[str, Any]] | None = None,
+        title: str = "",
+        **layout: Any,
+    ) -> None:
+        heads = [[column, kind, GLOSSARY.get(column, "")] for column, kind in columns.items()]
+        config = {"columns": heads, "name": name, "lines": lines}
+        super().__init__(value, config, rows=rows or [], title=title, **layout)
 
 
 class Facts(ScriptedComponent):

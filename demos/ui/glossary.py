@@ -46,6 +46,17 @@ GLOSSARY = {
     "turn": "One message in the document, opened and closed by control tokens.",
     "turns": "Messages in the document, each opened by a control token.",
     "role": "Whose turn it is, a word in the document: system, user, assistant or model.",
+    "forced token": "A token written whatever its probability, to see what follows from it.",
+    "bits per token after": "The average surprisal of the tokens after the forced one.",
+    "total change": "How many bits more (+) or fewer (−) the document costs with the new token.",
+    "later tokens": "The change of all tokens after the one replaced, added up.",
+    "beam search": "Keeps several texts at once: each step extends all of them and keeps the "
+    "most probable.",
+    "width": "How many texts a beam search keeps at every step.",
+    "pruned": "Texts that a step of beam search gives up, as others are more probable.",
+    "total log-prob": "The sum of the log-probs of the tokens written: how probable all of them "
+    "are together.",
+    "logits row": "Which row of the model's output: row i−1 predicts token i.",
     "generation prompt": "The opening of the model's own turn, after which it goes on.",
 }
 

@@ -42,7 +42,11 @@ def css() -> str:
 
 
 def _variables(mode: str) -> str:
-    scales = {"heat": palette.HEAT[mode], "hue": palette.HUES[mode]}
+    scales = {
+        "heat": palette.HEAT[mode],
+        "hue": palette.HUES[mode],
+        "change": palette.CHANGE[mode],
+    }
     return " ".join(
         f"--lab-{name}-{i}: {colour}; --lab-{name}-{i}-ink: {palette.text_on(colour)};"
         for name, colours in scales.items()
@@ -54,10 +58,12 @@ def _variables(mode: str) -> str:
 
 
 def _scales() -> str:
-    """One rule for each step of the surprise scale and each token colour."""
+    """One rule for each step of the scales and each token colour."""
+    sizes = {"heat": len(palette.HEAT["light"]), "hue": len(palette.HUES["light"])}
+    sizes["change"] = len(palette.CHANGE["light"])
     return "\n".join(
         f".lab-chip[data-{name}='{i}'] "
         f"{{ background: var(--lab-{name}-{i}); color: var(--lab-{name}-{i}-ink); }}"
-        for name, n in (("heat", len(palette.HEAT["light"])), ("hue", len(palette.HUES["light"])))
+        for name, n in sizes.items()
         for i in range(n)
     )

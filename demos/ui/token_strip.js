@@ -22,7 +22,8 @@ function drawChip(token, index) {
   chip.dataset.index = index;
   if (token.special) chip.classList.add("lab-chip-special");
   if (token.mark) chip.classList.add("lab-mark-" + token.mark);
-  if (token.heat !== undefined) chip.dataset.heat = token.heat;
+  if (token.change !== undefined) chip.dataset.change = token.change;
+  else if (token.heat !== undefined) chip.dataset.heat = token.heat;
   else if (token.tone) chip.dataset.tone = token.tone;
   else if (!token.special && (!token.mark || token.mark === "chosen")) chip.dataset.hue = token.hue;
   fillLabel(chip, token.parts);

@@ -80,3 +80,13 @@ def assert_sentence(error):
     assert 25 < len(message) < 400
     assert "Traceback" not in message
     assert "a" * 100 not in message
+
+
+def passage_ids(cell):
+    """The token ids of a table's cell of tokens."""
+    return [token["id"] for token in cell]
+
+
+def row_facts(row):
+    """What hovering over a table's row says, as {term: value}."""
+    return dict(map(tuple, row["facts"]))

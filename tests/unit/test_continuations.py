@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from core.continuations import (
     Continuation,
     beam_search,
+    beam_steps,
     bits_changed,
     forced,
     greedy,
+    greedy_steps,
     replaced,
 )
 from core.engines.toy import ToyEngine
@@ -48,6 +50,7 @@ def test_forcing_is_choosing_that_candidate_then_greedy(ids, token_ids, n):
         assert one.tokens[0] == TOY.next(ids).candidate(token_id)
         assert one.ids == step_by_step((*ids, token_id), n)
         assert one.logprob == pytest.approx(-sum(one.bits) * LN2)
+        assert one.total_bits == pytest.approx(sum(one.bits))
 
 
 def test_every_step_is_one_call():
@@ -60,6 +63,30 @@ def test_every_step_is_one_call():
 
     greedy(predict_all, [Continuation((n,)) for n in range(97, 107)], 5)
     assert calls == [10] * 5
+
+
+def test_steps_are_computed_as_they_are_asked_for():
+    """Each step of greedy decoding or of beams is one call, made when it is looked at."""
+    calls = []
+
+    def predict_all(documents):
+        calls.append(len(documents))
+        return TOY.next(documents)
+
+    steps = greedy_steps(predict_all, [Continuation((97,)), Continuation((98,))], 5)
+    assert [len(one.tokens) for one in next(steps)] == [1, 1]
+    assert calls == [2]
+    beams = beam_steps(predict_all, (97,), 3, 5)
+    next(beams), next(beams)
+    assert calls == [2, 1, 3]
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4), st.integers(0, 6))
+def test_greedy_steps_are_greedy_with_fewer_tokens(documents, n):
+    """After k steps stands what greedy gives for k tokens."""
+    begun = [Continuation(ids) for ids in documents]
+    for k, found in enumerate(greedy_steps(TOY.next, begun, n), start=1):
+        assert found == greedy(TOY.next, begun, k)
 
 
 def test_a_stop_token_ends_its_continuation_only():

@@ -208,3 +208,12 @@ def test_token_facts_are_about_the_token():
         ["bytes", "20 61"],
     ]
     assert ["kind", "special token"] in display.token_facts(vocabulary.token(1))
+
+
+@given(st.floats(-1000, 1000), st.integers(0, 6))
+def test_a_change_shows_its_sign_unless_it_rounds_to_nothing(bits, decimals):
+    """The number rounded, with + or a true minus; what rounds to 0 has neither."""
+    shown = display.format_change(bits, decimals)
+    assert float(shown.replace("−", "-")) == pytest.approx(round(bits, decimals))
+    assert shown[0] == ("+" if round(bits, decimals) > 0 else "−" if round(bits, decimals) < 0
+                        else "0")  # fmt: skip

@@ -25,7 +25,7 @@ def contrast(first, second):
 
 GROUNDS = [
     (mode, colour)
-    for scale in (palette.HEAT, palette.HUES)
+    for scale in (palette.HEAT, palette.HUES, palette.CHANGE)
     for mode in ("light", "dark")
     for colour in scale[mode]
 ]
@@ -43,6 +43,29 @@ def test_the_surprise_scale_is_strictly_monotone(mode, direction):
     steps = [luminance(colour) for colour in palette.HEAT[mode]]
     differences = [direction * (b - a) for a, b in itertools.pairwise(steps)]
     assert min(differences) > 0.005
+
+
+@pytest.mark.parametrize(("mode", "direction"), [("light", -1), ("dark", 1)])
+def test_the_scale_of_changes_leaves_its_middle_both_ways(mode, direction):
+    """Away from the page's ground with every step up and down, so that size reads in grey."""
+    steps = [luminance(colour) for colour in palette.CHANGE[mode]]
+    for half in (steps[4:], steps[4::-1]):
+        assert len(half) == len(palette.CHANGE_EDGES_BITS) + 1
+        assert min(direction * (b - a) for a, b in itertools.pairwise(half)) > 0.005
+
+
+@given(st.floats(-100, 100), st.floats(-100, 100))
+def test_a_greater_change_is_never_a_lower_step(first, second):
+    """Levels are 0…8, rise with the change, and mirror each other."""
+    low, high = sorted((first, second))
+    assert 0 <= palette.change_level(low) <= palette.change_level(high) <= 8
+    assert palette.change_level(-low) == 8 - palette.change_level(low)
+
+
+@pytest.mark.parametrize(("bits", "level"), [(0, 4), (-0.09, 4), (0.1, 5), (-0.5, 2), (5, 8)])
+def test_a_step_of_changes_begins_at_its_edge(bits, level):
+    """The edges of the legend."""
+    assert palette.change_level(bits) == level
 
 
 @pytest.mark.parametrize("ground", ["#ffffff", "#0b0f19"])
