@@ -50,6 +50,17 @@ def _role_word(ids: Ids, vocabulary: Vocabulary) -> str:
     return word.decode("utf-8", errors="replace").strip()
 
 
+def words_start(document: ChatDocument, turn: Turn, vocabulary: Vocabulary) -> int:
+    """Where a turn's words begin: after the line break, or the control token, of its opening."""
+    for at in range(turn.start + 1, turn.stop):
+        token = vocabulary.token(document.ids[at])
+        if token.special or b"\n" in token.piece:
+            following = vocabulary.tokens(document.ids[at + 1 : at + 2])
+            blank = token.special and any(t.piece.strip(b"\n") == b"" for t in following)
+            return at + 1 + blank
+    return turn.stop
+
+
 def roles(document: ChatDocument, vocabulary: Vocabulary) -> list[str]:
     """The role of each token of the document, "" before the first turn."""
     return [turn.role for turn in turns(document, vocabulary) for _ in range(turn.start, turn.stop)]
