@@ -72,17 +72,11 @@ class Conversation(Document):
             draws=tuple(replace(d, stop=min(d.stop, at)) for d in self.draws if d.start < at),
         )
 
-    def drawn(self, token: Candidate, seed: int, temperature: float) -> Self:
-        """One drawn token further; it belongs to the draw that began at ``draws[-1].start``.
-
-        Another draw begins where the one before did not write the last token, or had
-        other settings.
-        """
-        last = self.draws[-1:] or (Draw(-1, -1, -1, -1.0),)
-        begun = Draw(len(self), len(self), seed, temperature)
-        same = (last[0].stop, last[0].seed, last[0].temperature) == (len(self), seed, temperature)
-        kept, draw = (self.draws[:-1], last[0]) if same else (self.draws, begun)
-        return replace(self.pick(token), draws=(*kept, replace(draw, stop=len(self) + 1)))
+    def drawn(self, token: Candidate, start: int, seed: int, temperature: float) -> Self:
+        """One token further, of the draw that began at ``start``."""
+        before = [draw for draw in self.draws if draw.start != start]
+        draw = Draw(start, len(self) + 1, seed, temperature)
+        return replace(self.pick(token), draws=(*before, draw))
 
 
 def with_open_turn(engine: Engine, now: Conversation, system: str, user: str) -> ChatDocument:

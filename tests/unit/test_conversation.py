@@ -255,20 +255,19 @@ def test_an_injection_is_one_message_however_many_turns_it_writes(injected):
 
 @given(st.integers(1, 6), st.integers(1, 6), st.floats(0, 1))
 def test_draws_say_what_a_sampler_wrote(n_first, n_second, share):
-    """Tokens in a row from one seed are one draw, however often it paused; a cut cuts it."""
+    """Tokens of one start are one draw, what is picked by hand belongs to none; a cut cuts it."""
     talk = start = begun()
     for _ in range(n_first):
-        talk = talk.drawn(token(65), 1, 0.5)
+        talk = talk.drawn(token(65), len(start), 1, 0.5)
     talk = talk.pick(token(66))
-    for _ in range(n_second):
-        talk = talk.drawn(token(67), 1, 0.5)
     a, b = len(start), len(start) + n_first + 1
+    for _ in range(n_second):
+        talk = talk.drawn(token(67), b, 1, 0.5)
     wanted = [Draw(a, b - 1, 1, 0.5), Draw(b, b + n_second, 1, 0.5)]
     assert list(talk.draws) == wanted
     at = round(share * len(talk))
     inside = [set(range(d.start, d.stop)) & set(range(at)) for d in wanted]
     assert [set(range(d.start, d.stop)) for d in talk.cut(at).draws] == [d for d in inside if d]
-    assert talk.drawn(token(65), 2, 0.5).draws[-1] == Draw(len(talk), len(talk) + 1, 2, 0.5)
 
 
 # --- the turn that is being typed
