@@ -21,7 +21,8 @@ from core.measures import surprisal_bits
 from core.snippets import chat_code
 from core.tokens import ChatDocument
 from demos import Demo
-from demos.ui import forcing, paths, replies, views, writing
+from demos.ui import breaking, forcing, paths, replies, views, writing
+from demos.ui.breaking import Breaking
 from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -84,6 +85,7 @@ def show(engine: Engine, past: Past, position: int) -> View:
 
 STEPS = Writing(show)
 REPLIES = Replying(STEPS, lambda engine, talk: _strip(engine, talk.rendered, talk, None))
+BREAKS = Breaking(STEPS, REPLIES.strip)
 
 
 def _reply_chart(engine: Engine, document: Document) -> Any:
@@ -192,6 +194,7 @@ def build(page: Page) -> None:
         page.connect(back.click, undo, [past, user], [*outputs, user], latest_only=True),
         page.connect(new.click, new_chat, [past], outputs),
     ]
+    breaking.build(page, BREAKS, desk)
     replies.connect(page, REPLIES, desk, (go, stop), buttons, settings)
     writing.connect_lookahead(page, desk)
     page.first_view(first_view, typed, [*outputs, user, note])

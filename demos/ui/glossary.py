@@ -46,6 +46,11 @@ GLOSSARY = {
     "turn": "One message in the document, opened and closed by control tokens.",
     "turns": "Messages in the document, each opened by a control token.",
     "role": "Whose turn it is, a word in the document: system, user, assistant or model.",
+    "KL divergence": "How many more bits a token of the first distribution costs, on average, "
+    "for somebody who believes the second: 0 for the same one; over the whole vocabulary.",
+    "probability moved": "The share of the probability that lies on other tokens than before: "
+    "half the sum of all differences.",
+    "prompt injection": "Words that the model reads as structure: control tokens, or orders.",
     "generation prompt": "The opening of the model's own turn, after which it goes on.",
 }
 
