@@ -7,7 +7,7 @@ or pages.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from core.branches import total_bits
+from core.branches import continues, total_bits
 from core.conversation import Conversation, Draw
 
 
@@ -51,24 +51,32 @@ def place_of_reply(talk: Conversation, ends: Sequence[Conversation]) -> Conversa
 
 
 def replies_at(
-    ends: Sequence[Conversation], place: Sequence[int], stop_ids: Collection[int]
+    documents: Sequence[Conversation], place: Sequence[int], stop_ids: Collection[int]
 ) -> list[Reply]:
-    """Every reply that was drawn right after the ids of ``place``, in the order of their paths.
+    """Every reply that was drawn right after the ids of ``place``, in the order of the documents.
 
-    One that was cut and continued by hand is none.
+    Two seeds may draw the same tokens: both are listed. One that was cut and continued by hand
+    is none, nor is the beginning of another that was gone on with.
     """
     found: list[Reply] = []
-    for end in ends:
-        first = _first_draw(end, place)
+    for document in documents:
+        first = _first_draw(document, place)
         if first is None:
             continue
-        draws = _in_a_row(end.draws[first:])
+        draws = _in_a_row(document.draws[first:])
         stop = draws[-1].stop
-        reply = Reply(end.cut(stop), draws)
-        by_hand = stop in end.picks and end.ids[stop - 1] not in stop_ids
-        if not by_hand and reply.document.ids not in [other.document.ids for other in found]:
-            found.append(reply)
+        by_hand = stop in document.picks and document.ids[stop - 1] not in stop_ids
+        reply = Reply(document.cut(stop), draws)
+        if not by_hand and not any(_goes_on(other, reply) for other in found):
+            found = [other for other in found if not _goes_on(reply, other)] + [reply]
     return found
+
+
+def _goes_on(longer: Reply, shorter: Reply) -> bool:
+    """Whether a reply is another one, or what it became, from the same seed."""
+    first, second = longer.draws[0], shorter.draws[0]
+    same = (first.seed, first.temperature) == (second.seed, second.temperature)
+    return same and continues(longer.document, shorter.document)
 
 
 def next_seed(replies: Sequence[Reply], seed: int) -> int:

@@ -21,7 +21,7 @@ from core.measures import surprisal_bits
 from core.snippets import chat_code
 from core.tokens import ChatDocument
 from demos import Demo
-from demos.ui import breaking, forcing, paths, replies, views, writing
+from demos.ui import breaking, forcing, paths, replies, templates_panel, views, writing
 from demos.ui.breaking import Breaking
 from demos.ui.component import TokenStrip
 from demos.ui.events import Page
@@ -195,6 +195,7 @@ def build(page: Page) -> None:
         page.connect(new.click, new_chat, [past], outputs),
     ]
     breaking.build(page, BREAKS, desk)
+    templates_panel.build(page, desk, system, user)
     replies.connect(page, REPLIES, desk, (go, stop), buttons, settings)
     writing.connect_lookahead(page, desk)
     page.first_view(first_view, typed, [*outputs, user, note])

@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 
 from core import api, display, limits
-from core.branches import Branches
+from core.branches import Branches, continues
 from core.conversation import Conversation
 from core.document import fingerprint
 from core.engines import Engine
@@ -83,8 +83,7 @@ class Replying:
         talk = place_of_reply(past.now, past.ends)
         if talk is None:
             raise InputError("There is no reply to try again. Press “Generate the reply” first.")
-        others = replies_at(past.ends, talk.ids, engine.info.stop_ids)
-        drawn = next_seed(others, api.checked_seed(seed))
+        drawn = next_seed(_beside(engine, past), api.checked_seed(seed))
         given = _temperature(SAMPLED, temperature)
         yield from self._stream(engine, past, talk, given, drawn, n_tokens)
 
@@ -130,7 +129,9 @@ def _require_open(engine: Engine, talk: Conversation) -> Conversation:
 def _beside(engine: Engine, past: Past) -> list[Reply]:
     """All replies drawn from where the last reply of the chat on show begins."""
     place = place_of_reply(past.now, past.ends)
-    return replies_at(past.ends, place.ids, engine.info.stop_ids) if place else []
+    # paths come once; what two seeds drew alike is in the visits
+    known = (*past.ends, *past.visits)
+    return replies_at(known, place.ids, engine.info.stop_ids) if place else []
 
 
 def table(engine: Engine, past: Past) -> tuple[Any, Any]:
@@ -158,7 +159,7 @@ def _row(engine: Engine, now: Conversation, reply: Reply) -> Json:
         number_cell(display.format_bits(reply.total_bits), f"{reply.total_bits:.6f} bits"),
         number_cell(display.format_bits(reply.bits_per_token), f"{reply.bits_per_token:.6f} bits"),
     ]
-    here = now.ids[: len(reply.document)] == reply.document.ids
+    here = continues(now, reply.document) and set(reply.draws) <= set(now.draws)
     return {"cells": cells, "here": here, "pick": fingerprint(reply.document.ids)}
 
 

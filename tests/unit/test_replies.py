@@ -93,3 +93,12 @@ def test_a_further_turn_leaves_the_reply_as_it_was():
     (reply,) = replies_at(past.ends, START.ids, STOPS)
     assert (reply.document.ids, reply.document.draws) == (ended.ids, ended.draws)
     assert place_of_reply(later, past.ends) == START
+
+
+def test_two_seeds_that_draw_the_same_are_both_listed():
+    """One path, two replies; the next seed is after both."""
+    first, second = (drawn(START, [97, TURN_END], seed) for seed in (1, 2))
+    past = walked([first, second])
+    found = replies_at((*past.ends, *past.visits), START.ids, STOPS)
+    assert [reply.draws[0].seed for reply in found] == [1, 2]
+    assert next_seed(found, 1) == 3
