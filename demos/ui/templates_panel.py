@@ -3,12 +3,14 @@
 Knows nothing of how a page shows a chat otherwise.
 """
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import gradio as gr
 
 from core import chat_templates, display
-from core.chat_templates import CONTENT, CONTROL, FAMILIES, Counts, Family, Part
+from core.chat_templates import CONTENT, CONTROL, FAMILIES, Family, Part
 from core.conversation import Conversation, Messages, first_messages, open_message
 from core.engines import Engine
 from core.errors import InputError
@@ -128,29 +130,32 @@ def _cost_row(engine: Engine, family: Family, messages: Messages, made: list[Par
             number_cell(f"{counts.n_content:,}"),
             number_cell(f"{counts.total:,}"),
             number_cell(f"{counts.overhead:,} ({share})"),
-            text_cell(how_counted(engine, family, messages, counts, _text(made))),
+            text_cell(how_counted(engine, family, messages, made)),
         ]
     }
 
 
-def _text(made: list[Part]) -> str:
-    return "".join(part.text for part in made)
-
-
-def how_counted(
-    engine: Engine, family: Family, messages: Messages, counts: Counts, text: str
-) -> str:
+def how_counted(engine: Engine, family: Family, messages: Messages, made: Sequence[Part]) -> str:
     """Whether the running model reads this format, and if not where its exact ids are."""
     if not _reads(engine, family):
         return f"Counted with this model's tokenizer. Exact ids need the Hub: {family.hub}."
     asked = messages[-1]["role"] != "assistant"
-    own = engine.render_chat(messages, add_generation_prompt=asked)
-    if engine.decode(own.ids) == text and len(own.ids) == counts.total:
+    own = engine.render_chat(messages, add_generation_prompt=asked).ids
+    if own == _ids(engine, made):
         return "Exact: this is the running model's own format and tokenizer."
     return (
         "The running model's own format and tokenizer; its own template writes these messages "
-        f"a little differently, in {len(own.ids):,} tokens."
+        f"a little differently, in {len(own):,} tokens."
     )
+
+
+def _ids(engine: Engine, made: Sequence[Part]) -> tuple[int, ...]:
+    """The document in the running model's tokens; the text between control tokens as it stands."""
+    ids: list[int] = []
+    for control, run in groupby(made, key=lambda part: part.kind == CONTROL):
+        text = "".join(part.text for part in run)
+        ids += [token.id for token in engine.tokenize(text, control_tokens=control)]
+    return tuple(ids)
 
 
 def _reads(engine: Engine, family: Family) -> bool:

@@ -71,9 +71,7 @@ def test_the_count_is_exact_for_the_running_family(smollm2, messages):
     found = chat_templates.parts(CHATML, messages)
     counts = chat_templates.count(found, lambda text: len(smollm2.tokenize(text)))
     assert counts.total == len(smollm2.render_chat(messages).ids)
-    said = templates_panel.how_counted(
-        smollm2, CHATML, messages, counts, "".join(part.text for part in found)
-    )
+    said = templates_panel.how_counted(smollm2, CHATML, messages, found)
     asked = messages[-1]["role"] != "assistant"
     assert said.startswith("Exact") == asked  # the panel opens no turn after the model's own
 
@@ -84,10 +82,9 @@ def test_the_count_is_exact_for_gemma(gemma):
     messages = [{"role": "system", "content": "S"}, {"role": "user", "content": " Hi 👋 "}]
     found = chat_templates.parts(GEMMA, messages)
     counts = chat_templates.count(found, lambda text: len(gemma.tokenize(text)))
-    text = "".join(part.text for part in found)
     assert counts.total == len(gemma.render_chat(messages).ids)
-    assert templates_panel.how_counted(gemma, GEMMA, messages, counts, text).startswith("Exact")
-    other = templates_panel.how_counted(gemma, CHATML, messages, counts, text)
+    assert templates_panel.how_counted(gemma, GEMMA, messages, found).startswith("Exact")
+    other = templates_panel.how_counted(gemma, CHATML, messages, found)
     assert "need the Hub" in other
 
 
