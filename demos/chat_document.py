@@ -179,6 +179,7 @@ def build(page: Page) -> None:
         go, stop, back, forth, new = writing.step_buttons("Generate the reply", "New chat")
         buttons, settings = replies.place_buttons(), replies.place_settings()
         desk = writing.place(Branches.of(Conversation()), strip)
+    beside = replies.place_table()
     paths.build_comparison(page, desk.branches, desk.tree)
     forcing.build(page, STEPS, desk)
 
@@ -196,7 +197,7 @@ def build(page: Page) -> None:
     ]
     breaking.build(page, BREAKS, desk)
     templates_panel.build(page, desk, system, user)
-    replies.connect(page, REPLIES, desk, (go, stop), buttons, settings)
+    replies.connect(page, REPLIES, desk, (go, stop), buttons, settings, beside)
     writing.connect_lookahead(page, desk)
     page.first_view(first_view, typed, [*outputs, user, note])
 

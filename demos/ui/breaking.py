@@ -101,7 +101,10 @@ class Breaking:
         for chip in chips[slice(*changed)]:
             chip |= {"mark": extra["mark"], "facts": [*chip["facts"], *extra["facts"]]}
         heading = f"{name} document: {len(chips):,} tokens, the next one compared after {at:,}"
-        return gr.update(tokens=chips, heading=heading)
+        start, stop = changed
+        # selected, so that the strip scrolls to the change; one token where nothing is left of it
+        span = {"start": start, "stop": max(stop, start + 1)} if start < len(chips) else None
+        return gr.update(tokens=chips, heading=heading, value=span)
 
 
 def _broken(
@@ -200,14 +203,16 @@ def build(page: Page, breaking: Breaking, desk: Desk) -> None:
             go = gr.Button("Break it", variant="primary", scale=2, min_width=120)
             use = gr.Button("Use this document", scale=1, min_width=120)
         lesson = gr.Markdown("", elem_classes="lab-lead")
+        strips, lists = [], []
         with gr.Row():
-            strips = [
-                TokenStrip(name=name, selectable=False, compact=True)
-                for name in ("The true document", "The broken document")
-            ]
+            for name in ("The true document", "The broken document"):
+                with gr.Column(min_width=300):
+                    strips.append(TokenStrip(name=name, selectable=False, compact=True, lines=8))
         facts = Facts()
         with gr.Row():
-            lists = [CandidateList(choosable=False) for _ in range(2)]
+            for _ in range(2):
+                with gr.Column(min_width=300):
+                    lists.append(CandidateList(choosable=False))
         code = gr.Code(language="python", interactive=False, label="Show the code", max_lines=30)
     broken = gr.State(None)
     shown = [broken, lesson, *strips, *lists, facts, code]

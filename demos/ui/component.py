@@ -137,9 +137,10 @@ class CandidateList(ScriptedComponent):
         rest: dict[str, Any] | None = None,
         title: str = "",
         at: str = "",
+        ahead: dict[str, Any] | None = None,
         **layout: Any,
     ) -> None:
-        props = {"rows": rows or [], "rest": rest, "title": title, "at": at, "ahead": None}
+        props = {"rows": rows or [], "rest": rest, "title": title, "at": at, "ahead": ahead}
         heads = {name: GLOSSARY[name] for name in COLUMNS}
         config = {"choosable": choosable, "heads": heads}
         super().__init__(value, config, **props, **layout)

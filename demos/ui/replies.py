@@ -201,6 +201,14 @@ def place_settings() -> list[Any]:
         ]
 
 
+def place_table() -> tuple[DataTable, gr.Code]:
+    """(replies beside each other, the code of their bits); empty until something was drawn."""
+    found = DataTable(heads=HEADS, name="Replies", choosable=True)
+    with gr.Accordion("Show the code: the bits of the replies", open=False):
+        code = gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
+    return found, code
+
+
 def connect(
     page: Page,
     replying: Replying,
@@ -208,12 +216,10 @@ def connect(
     steps: tuple[gr.Button, gr.Button],
     buttons: tuple[gr.Textbox, gr.Button, gr.Button],
     settings: list[Any],
+    shown: tuple[DataTable, gr.Code],
 ) -> None:
     """What Generate, Stop, Retry and a click on a reply do; ``steps``: (generate, stop)."""
-    (go, stop), (words, again, here) = steps, buttons
-    found = DataTable(heads=HEADS, name="Replies", choosable=True)
-    with gr.Accordion("Show the code: the bits of these replies", open=False):
-        code = gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
+    (go, stop), (words, again, here), (found, code) = steps, buttons, shown
     past, outputs = desk.branches, desk.outputs
     begun = [past, words, *settings]
     running = [
