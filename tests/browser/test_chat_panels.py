@@ -45,7 +45,7 @@ def test_breaking_the_role_and_using_the_document(demo):
     broken = strip_named(demo, "The broken document")
     expect(broken.locator(".lab-mark-added")).to_have_text("user")
     expect(strip_named(demo, "The true document").locator(".lab-mark-removed")).to_have_text(
-        "assistant"
+        ["ass", "istant"]
     )
     demo.expect_quiet()
     numbers = demo.facts("KL divergence")
