@@ -50,6 +50,17 @@ def _role_word(ids: Ids, vocabulary: Vocabulary) -> str:
     return word.decode("utf-8", errors="replace").strip()
 
 
+def words_start(document: ChatDocument, turn: Turn, vocabulary: Vocabulary) -> int:
+    """Where a turn's words begin: after the line break, or the control token, of its opening."""
+    for at in range(turn.start + 1, turn.stop):
+        token = vocabulary.token(document.ids[at])
+        if token.special or b"\n" in token.piece:
+            following = vocabulary.tokens(document.ids[at + 1 : at + 2])
+            blank = token.special and any(t.piece.strip(b"\n") == b"" for t in following)
+            return at + 1 + blank
+    return turn.stop
+
+
 def roles(document: ChatDocument, vocabulary: Vocabulary) -> list[str]:
     """The role of each token of the document, "" before the first turn."""
     return [turn.role for turn in turns(document, vocabulary) for _ in range(turn.start, turn.stop)]
@@ -79,11 +90,11 @@ def without_closing(document: ChatDocument, vocabulary: Vocabulary) -> ChatDocum
     """The document with its last turn left open: the end-of-turn marker and what follows cut."""
     last = turns(document, vocabulary)[-1]
     return ChatDocument(
-        document.ids[: _closing_start(document.ids, last, vocabulary)], document.turn_start
+        document.ids[: closing_start(document.ids, last, vocabulary)], document.turn_start
     )
 
 
-def _closing_start(ids: Ids, turn: Turn, vocabulary: Vocabulary) -> int:
+def closing_start(ids: Ids, turn: Turn, vocabulary: Vocabulary) -> int:
     """Where a turn's closing begins: its last control token, if that is not its opening."""
     specials = [i for i in range(turn.start + 1, turn.stop) if ids[i] in vocabulary.specials]
     return specials[-1] if specials else turn.stop
@@ -104,7 +115,7 @@ def next_turn_ids(
             "Start a new chat instead."
         )
     reply = found[-1 - n_turns_after]
-    return rendered.ids[_closing_start(rendered.ids, reply, vocabulary) :]
+    return rendered.ids[closing_start(rendered.ids, reply, vocabulary) :]
 
 
 def add_turn(document: Ids, addition: Ids, vocabulary: Vocabulary) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from math import log2
 
 import numpy as np
 
-from core.tokens import ScoredText, Token
+from core.tokens import LN2, Distribution, ScoredText, Token
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,32 @@ def measure(scored: ScoredText, tokens: Sequence[Token], start: int, stop: int) 
 def surprisal_bits(logprob: float) -> float:
     """−log2 p of a natural log-probability, never −0.0."""
     return -logprob / float(np.log(2)) + 0.0
+
+
+def kl_bits(true: Distribution, other: Distribution) -> float | None:
+    """Kullback-Leibler divergence of ``other`` from ``true`` in bits, over the whole vocabulary.
+
+    How many more bits a token of ``true`` costs on average for somebody who believes ``other``;
+    never below 0. None when a tail is unknown.
+    """
+    if not (true.complete and other.complete):
+        return None
+    p = true.logprob_by_id.astype(np.float64)
+    q = other.logprob_by_id.astype(np.float64)
+    possible = p > -np.inf
+    total = np.sum(np.exp(p[possible]) * (p[possible] - q[possible])) / LN2
+    return max(0.0, float(total))
+
+
+def mass_moved(true: Distribution, other: Distribution) -> float | None:
+    """The share of the probability that lies on other tokens: half the sum of all differences.
+
+    0 for the same distribution, 1 for two that share no token. None when a tail is unknown.
+    """
+    if not (true.complete and other.complete):
+        return None
+    p, q = (np.exp(d.logprob_by_id.astype(np.float64)) for d in (true, other))
+    return float(np.abs(p - q).sum() / 2)
 
 
 @dataclass(frozen=True)

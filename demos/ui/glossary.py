@@ -57,6 +57,11 @@ GLOSSARY = {
     "total log-prob": "The sum of the log-probs of the tokens written: how probable all of them "
     "are together.",
     "logits row": "Which row of the model's output: row i−1 predicts token i.",
+    "KL divergence": "How many more bits a token of the first distribution costs, on average, "
+    "for somebody who believes the second: 0 for the same one; over the whole vocabulary.",
+    "probability moved": "The share of the probability that lies on other tokens than before: "
+    "half the sum of all differences.",
+    "prompt injection": "Words that the model reads as structure: control tokens, or orders.",
     "generation prompt": "The opening of the model's own turn, after which it goes on.",
 }
 

@@ -23,7 +23,8 @@ from core.measures import surprisal_bits
 from core.snippets import chat_code
 from core.tokens import Candidate
 from demos import chat_document as chat_demo
-from demos.chat_document import STEPS
+from demos.chat_document import REPLIES, STEPS
+from demos.ui.replies import GREEDY, SAMPLED
 
 SYSTEM = "Answer in one sentence."
 USER = "What is the capital of France?"
@@ -38,8 +39,8 @@ def ended(engine, system=SYSTEM, user=USER):
     return chat_demo.end_turn(engine, empty(), system, user)
 
 
-def replied(engine, past, n=6, how=chat_demo.SAMPLED, seed=1):
-    return last(chat_demo.reply(engine, past, how, 1.0, seed, n))[0]
+def replied(engine, past, n=6, how=SAMPLED, seed=1):
+    return last(REPLIES.reply(engine, past, how, 1.0, seed, n))[0]
 
 
 def closed(engine, past):
@@ -118,7 +119,7 @@ def test_reply_only_appends(engine):
     """Every step of the stream is the document so far and one id more; none before it changes."""
     past = ended(engine)[0]
     prompt = ids_of(past)
-    views = chat_demo.reply(engine, past, chat_demo.SAMPLED, 1, 1, 6)
+    views = REPLIES.reply(engine, past, SAMPLED, 1, 1, 6)
     *steps, shown = [ids_of(view[0]) for view in views]
     assert shown == steps[-1]
     for before, after in zip([prompt, *steps], steps, strict=False):
@@ -131,7 +132,7 @@ def test_reply_only_appends(engine):
 def test_a_reply_is_shown_while_it_is_written(engine):
     """Each step shows the strip alone, with no numbers of another place; the last shows all."""
     past = ended(engine)[0]
-    *steps, final = chat_demo.reply(engine, past, chat_demo.SAMPLED, 1, 1, 6)
+    *steps, final = REPLIES.reply(engine, past, SAMPLED, 1, 1, 6)
     assert len(steps) > 1
     for now, strip, candidates, *others in steps:
         assert tuple(chip_ids(strip)) == ids_of(now)
@@ -147,7 +148,7 @@ def test_a_reply_is_shown_while_it_is_written(engine):
 def test_a_stopped_reply_can_be_looked_at(engine):
     """After a stop, what was written so far stands, and the next token's distribution is shown."""
     past = ended(engine)[0]
-    stream = chat_demo.reply(engine, past, chat_demo.SAMPLED, 1, 1, 6)
+    stream = REPLIES.reply(engine, past, SAMPLED, 1, 1, 6)
     next(stream)
     stopped = next(stream)[0]
     stream.close()
@@ -163,7 +164,7 @@ def test_greedy_reply_is_the_top_one_each_time(engine):
     """A greedy reply takes the most likely token of the whole distribution at each step."""
     past = ended(engine)[0]
     ids = ids_of(past)
-    picks = sorted(picks_of(replied(engine, past, how=chat_demo.GREEDY)).items())
+    picks = sorted(picks_of(replied(engine, past, how=GREEDY)).items())
     assert picks
     for at, picked in picks:
         distribution = engine.next(ids)
@@ -175,15 +176,15 @@ def test_greedy_reply_is_the_top_one_each_time(engine):
 def test_sampled_reply_repeats_with_its_seed(engine):
     """The same seed gives the same reply; another seed another one."""
     past = ended(engine)[0]
-    first = ids_of(replied(engine, past, 10, chat_demo.SAMPLED, 1))
-    assert ids_of(replied(engine, past, 10, chat_demo.SAMPLED, 1)) == first
-    assert ids_of(replied(engine, past, 10, chat_demo.SAMPLED, 2)) != first
+    first = ids_of(replied(engine, past, 10, SAMPLED, 1))
+    assert ids_of(replied(engine, past, 10, SAMPLED, 1)) == first
+    assert ids_of(replied(engine, past, 10, SAMPLED, 2)) != first
 
 
 def test_reply_stops_at_a_stop_token(smollm2):
     """The reply ends when the model ends its turn, before the limit, and the token is kept."""
     given = ended(smollm2)[0]
-    past = replied(smollm2, given, 100, chat_demo.GREEDY)
+    past = replied(smollm2, given, 100, GREEDY)
     assert ids_of(past)[-1] in smollm2.info.stop_ids
     inside = ids_of(past)[len(ids_of(given)) : -1]
     assert not smollm2.info.stop_ids & set(inside)
@@ -223,7 +224,7 @@ def test_a_second_turn_never_changes_an_earlier_id(engine, finished):
 def test_a_second_turn_is_the_templates_own(smollm2):
     """After a reply the template would write the same way, both ways give the same document."""
     given = ended(smollm2)[0]
-    past = replied(smollm2, given, 100, chat_demo.GREEDY)
+    past = replied(smollm2, given, 100, GREEDY)
     words = smollm2.decode(ids_of(past)[len(ids_of(given)) : -1])
     after = chat_demo.end_turn(smollm2, past, SYSTEM, "And of Italy?")[0]
     wanted = smollm2.render_chat(
@@ -587,7 +588,7 @@ def test_bad_reply_settings_are_sentences(toy, settings):
     """A setting that means nothing raises an InputError before anything is written."""
     past = ended(toy)[0]
     with pytest.raises(InputError) as error:
-        last(chat_demo.reply(toy, past, *settings))
+        last(REPLIES.reply(toy, past, *settings))
     assert_sentence(error)
 
 
