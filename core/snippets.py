@@ -171,6 +171,3 @@ model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.{info.dtype})
 ids = {list(ids)!r}
 with torch.no_grad():
     logits = model(torch.tensor([ids])).logits[0].float()"""
-
-
-logits_code = _logits  # for the snippets of other modules
