@@ -29,7 +29,7 @@ print(len(text), "characters,", len(text.encode()), "bytes,", len(ids), "tokens"
 
 def next_token_code(info: ModelInfo, ids: Ids, n: int) -> str:
     """The top candidates after a document."""
-    return f"""{_logits(info, ids)}
+    return f"""{logits_code(info, ids)}
 logprobs = logits[-1].log_softmax(-1)  # over the whole vocabulary
 top = logprobs.topk({n})
 for rank, (logprob, token_id) in enumerate(zip(top.values, top.indices), start=1):
@@ -44,7 +44,7 @@ print("entropy", f"{{entropy_bits:.4f}} bits")
 def sampling_code(info: ModelInfo, ids: Ids, sampler: Sampler, r: float | None) -> str:
     """One draw: the stages in order, the cumulative sum, the first token past r."""
     stages = "\n".join(_stages(sampler))
-    return f"""{_logits(info, ids)}
+    return f"""{logits_code(info, ids)}
 import numpy as np
 
 logprobs = logits[-1].log_softmax(-1).numpy().astype(np.float64)
@@ -89,7 +89,7 @@ def _stages(sampler: Sampler) -> list[str]:
 
 def surprisal_code(info: ModelInfo, ids: Ids) -> str:
     """Bits of every token of a text, and the sums."""
-    return f"""{_logits(info, ids)}
+    return f"""{logits_code(info, ids)}
 import math
 
 logprobs = logits.log_softmax(-1)
@@ -135,7 +135,7 @@ print(tokenizer.decode(ids))
 
 def forced_code(info: ModelInfo, context: Ids, found: Ids) -> str:
     """What the model gives some tokens after a context, however unlikely they are."""
-    return f"""{_logits(info, context)}
+    return f"""{logits_code(info, context)}
 import math
 
 logprobs = logits[-1].log_softmax(-1)
@@ -150,7 +150,7 @@ for token_id in {list(found)!r}:
 
 def path_code(info: ModelInfo, document: Document) -> str:
     """The bits of the tokens that were picked, and the probability of all of them together."""
-    return f"""{_logits(info, document.ids)}
+    return f"""{logits_code(info, document.ids)}
 import math
 
 picked = {sorted(document.picks)!r}  # the positions of the tokens that were chosen
@@ -160,7 +160,7 @@ print(f"{{total_bits:.4f}} bits, probability {{2**-total_bits:.6g}}")
 """
 
 
-def _logits(info: ModelInfo, ids: Ids) -> str:
+def logits_code(info: ModelInfo, ids: Ids) -> str:
     """The lines every model snippet begins with: float32 logits of a document."""
     return f"""import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
