@@ -16,7 +16,7 @@ from core.errors import ContextTooLong
 from core.snippets import next_token_code
 from core.tokens import require_context
 from demos import Demo
-from demos.ui import forcing, paths, views, writing
+from demos.ui import classifier, forcing, paths, views, writing
 from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import examples, text_line
@@ -108,6 +108,7 @@ def build(page: Page) -> None:
         page.connect(stopped.then, STEPS.look_at_end, branches, outputs),
     ]
     writing.connect_lookahead(page, desk)
+    classifier.build(page, desk)
     page.first_view(start, [text], outputs)
 
 

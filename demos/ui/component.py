@@ -16,7 +16,14 @@ import gradio as gr
 from demos.ui.glossary import GLOSSARY
 
 HERE = Path(__file__).parent
-NESTED_PROPS = {"tokens", "rows", "rest", "facts", "ahead"}  # read by "nested" in shared.js
+NESTED_PROPS = {
+    "tokens",
+    "rows",
+    "rest",
+    "facts",
+    "ahead",
+    "columns",
+}  # read by "nested" in shared.js
 
 
 @cache
@@ -159,6 +166,27 @@ class PathTree(ScriptedComponent):
         self, value: Any = None, *, rows: list[dict[str, Any]] | None = None, **layout: Any
     ) -> None:
         super().__init__(value, {}, rows=rows or [], **layout)
+
+
+class Table(ScriptedComponent):
+    """A small table: the first column names, the others are numbers.
+
+    Props: ``columns``, their names; ``rows``, each a list of cells, a cell being a string or
+    the parts of a token (``core.display.parts``); ``title``, a line above.
+    """
+
+    SCRIPT = "table.js"
+
+    def __init__(
+        self,
+        value: Any = None,
+        *,
+        columns: list[str] | None = None,
+        rows: list[list[Any]] | None = None,
+        title: str = "",
+        **layout: Any,
+    ) -> None:
+        super().__init__(value, {}, columns=columns or [], rows=rows or [], title=title, **layout)
 
 
 class Facts(ScriptedComponent):

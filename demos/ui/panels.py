@@ -67,6 +67,12 @@ def code_panel() -> gr.Code:
     return code
 
 
+def folded_code(about: str) -> gr.Code:
+    """Folded: "Show the code" of one panel among others."""
+    with gr.Accordion(f"Show the code: {about}", open=False):
+        return gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
+
+
 def heat_legend() -> None:
     """The steps of the surprise scale with their edges in bits."""
     edges = [f"{edge:g}" for edge in palette.HEAT_EDGES_BITS]
