@@ -4,10 +4,10 @@ For the place that is selected in the strip, as long as the panel is unfolded. K
 of how a page shows a document.
 """
 
+import math
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from core import charts_inside, display
 from core.branches import Branches
@@ -15,13 +15,21 @@ from core.engines import Engine
 from core.inside import Inside, look_inside
 from core.snippets_inside import inside_code
 from core.tokens import Vocabulary
-from demos.ui import views
+from demos.ui import cells, views
 from demos.ui.component import Facts, Table
 from demos.ui.events import Page
 from demos.ui.glossary import fact
 from demos.ui.panels import folded_code
 from demos.ui.writing import N_LISTED, Desk, View
 
+COLUMNS = {
+    "token": "tokens",
+    "length of e": "number",
+    "h · e": "number",
+    "logit": "number",
+    "logit − log-sum-exp": "number",
+    "p": "number",
+}
 FIRST = "The first token has nothing before it: there is no context vector and no prediction."
 
 
@@ -30,12 +38,12 @@ def show(engine: Engine, branches: Branches[Any], span: Any) -> View:
     ids = branches.now.ids
     position = views.picked_position(span, len(ids))
     if position == 0:
-        return FIRST, gr.update(facts=[]), gr.update(columns=[], rows=[], title=""), None, ""
+        return FIRST, gr.update(facts=[]), gr.update(rows=[], title=""), None, ""
     context, chosen = ids[:position], ids[position] if position < len(ids) else None
     listing = views.Listing.of_distribution(engine.next(context), N_LISTED, chosen)
     listed = [entry.id for entry in listing.entries]
     found = look_inside(engine, context, listed)
-    table = gr.update(title="", **_table(engine.vocabulary, listed, found))
+    table = gr.update(title="", rows=_rows(engine.vocabulary, listed, found))
     chart = charts_inside.vector_values(found.hidden)
     code = inside_code(engine.info, context, listed, found)
     return (
@@ -100,20 +108,20 @@ def _facts(found: Inside) -> list[views.Json]:
     ]
 
 
-def _table(vocabulary: Vocabulary, listed: list[int], found: Inside) -> views.Json:
-    """A row for each token: from its row's length to its probability."""
-    columns: dict[str, list[Any]] = {
-        "token": [display.parts(token) for token in vocabulary.tokens(listed)],
-        "length of e": [f"{norm:.4f}" for norm in found.row_norms],
-        "h · e": [f"{product:.4f}" for product in found.products],
-    }
-    if found.bias is not None:
-        columns["b"] = [f"{bias:.4f}" for bias in found.bias]
-    columns["logit"] = [f"{logit:.4f}" for logit in found.logits]
-    columns["logit − log-sum-exp"] = [f"{logprob:.4f}" for logprob in found.logprobs]
-    columns["p"] = [f"{prob:.6g}" for prob in np.exp(found.logprobs)]
-    rows = [list(row) for row in zip(*columns.values(), strict=True)]
-    return {"columns": list(columns), "rows": rows}
+def _rows(vocabulary: Vocabulary, listed: list[int], found: Inside) -> list[views.Json]:
+    """A row for each token: from its row's length to its probability, exact on hover."""
+    exact = display.format_exact
+    rows = []
+    for i, token_id in enumerate(listed):
+        logit, logprob = float(found.logits[i]), float(found.logprobs[i])
+        norm, product = float(found.row_norms[i]), float(found.products[i])
+        facts = [["length of e", exact(norm)], ["h · e", exact(product)]]
+        facts += [] if found.bias is None else [["bias b", exact(float(found.bias[i]))]]
+        facts += [["logit", exact(logit)], ["p", exact(math.exp(logprob))]]
+        numbers = [f"{number:.4f}" for number in (norm, product, logit, logprob)]
+        name = cells.tokens(vocabulary, [token_id])
+        rows.append(cells.row([name, *numbers, f"{math.exp(logprob):.6g}"], facts))
+    return rows
 
 
 def build(page: Page, desk: Desk) -> None:
@@ -121,7 +129,7 @@ def build(page: Page, desk: Desk) -> None:
     with gr.Accordion("The classifier inside: logit = h · e", open=False) as panel:
         words = gr.Markdown("")
         facts = Facts()
-        table = Table()
+        table = Table(COLUMNS, name="How each logit is made")
         chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
         code = folded_code("h, e and the logits")
     is_open = gr.State(False)

@@ -16,14 +16,7 @@ import gradio as gr
 from demos.ui.glossary import GLOSSARY
 
 HERE = Path(__file__).parent
-NESTED_PROPS = {
-    "tokens",
-    "rows",
-    "rest",
-    "facts",
-    "ahead",
-    "columns",
-}  # read by "nested" in shared.js
+NESTED_PROPS = {"tokens", "rows", "rest", "facts", "ahead"}  # read by "nested" in shared.js
 
 
 @cache
@@ -144,9 +137,10 @@ class CandidateList(ScriptedComponent):
         rest: dict[str, Any] | None = None,
         title: str = "",
         at: str = "",
+        ahead: dict[str, Any] | None = None,
         **layout: Any,
     ) -> None:
-        props = {"rows": rows or [], "rest": rest, "title": title, "at": at, "ahead": None}
+        props = {"rows": rows or [], "rest": rest, "title": title, "at": at, "ahead": ahead}
         heads = {name: GLOSSARY[name] for name in COLUMNS}
         config = {"choosable": choosable, "heads": heads}
         super().__init__(value, config, **props, **layout)
@@ -169,24 +163,30 @@ class PathTree(ScriptedComponent):
 
 
 class Table(ScriptedComponent):
-    """A small table: the first column names, the others are numbers.
+    """Rows of numbers and tokens; what a token or a row is about on hover.
 
-    Props: ``columns``, their names; ``rows``, each a list of cells, a cell being a string or
-    the parts of a token (``core.display.parts``); ``title``, a line above.
+    ``columns``: {name: kind}, with definitions from the glossary; kinds are "number", "text",
+    "tokens" (few, on one line) and "passage" (tokens of a text, which wraps).
+    Props: ``title``, a line above; ``rows`` of ``demos.ui.cells``. ``lines`` is the most that
+    is seen at once, the rest scrolls; 0 shows all.
     """
 
     SCRIPT = "table.js"
 
     def __init__(
         self,
+        columns: dict[str, str],
         value: Any = None,
         *,
-        columns: list[str] | None = None,
-        rows: list[list[Any]] | None = None,
+        name: str,
+        lines: int = 0,
+        rows: list[dict[str, Any]] | None = None,
         title: str = "",
         **layout: Any,
     ) -> None:
-        super().__init__(value, {}, columns=columns or [], rows=rows or [], title=title, **layout)
+        heads = [[column, kind, GLOSSARY.get(column, "")] for column, kind in columns.items()]
+        config = {"columns": heads, "name": name, "lines": lines}
+        super().__init__(value, config, rows=rows or [], title=title, **layout)
 
 
 class Facts(ScriptedComponent):

@@ -1,41 +1,83 @@
-// A table of short cells: text, or a token by its parts. The first column is a name, the rest numbers.
-const table = make("table", "lab-table");
-const caption = make("div", "lab-list-title");
+// Rows of numbers and tokens. What a token, a row or a column is about: on hover.
+const heading = make("div", "lab-table-title");
 const frame = make("div", "lab-table-frame");
+frame.setAttribute("role", "region");
+frame.setAttribute("aria-label", config.name);
+frame.tabIndex = 0; // so that the keyboard can scroll it
+const table = make("table", "lab-table");
+table.setAttribute("aria-label", config.name);
+const body = make("tbody");
+table.append(drawHead(), body);
 frame.append(table);
-root.append(caption, frame);
+root.append(heading, frame);
+frame.classList.toggle("lab-table-scrolls", !!config.lines);
+frame.style.setProperty("--lab-lines", config.lines || 0);
 
-function fillCell(cell, value) {
-  if (Array.isArray(value)) {
-    const chip = make("span", "lab-chip lab-chip-flat");
-    fillLabel(chip, value);
-    cell.append(chip);
-  } else cell.textContent = value;
+let drawn = []; // the JSON each row was drawn from, to redraw only what changed
+
+function drawHead() {
+  const head = make("thead");
+  const line = make("tr");
+  for (const [name, kind, definition] of config.columns) {
+    const cell = make("th", "lab-cell-" + kind, name);
+    cell.scope = "col";
+    if (definition) about(cell, [[name, definition]]);
+    line.append(cell);
+  }
+  head.append(line);
+  return head;
+}
+
+function about(node, facts) {
+  node.addEventListener("pointerenter", () => showTip(node, facts));
+  node.addEventListener("pointerleave", hideTip);
+}
+
+function drawChip(token) {
+  const chip = make("span", "lab-chip lab-chip-flat" + (token.special ? " lab-chip-special" : ""));
+  if (token.heat !== undefined) chip.dataset.heat = token.heat;
+  else if (token.hue !== undefined && !token.special) chip.dataset.hue = token.hue;
+  fillLabel(chip, token.parts);
+  if (token.facts) about(chip, token.facts);
+  return chip;
+}
+
+function drawCell(value, kind, facts) {
+  const cell = make("td", "lab-cell-" + kind);
+  if (typeof value === "string") {
+    cell.textContent = value;
+    if (facts) about(cell, facts);
+  } else {
+    cell.append(...value.map(drawChip));
+    cell.setAttribute("aria-label", value.map((token) => labelText(token.parts)).join(""));
+  }
   return cell;
 }
 
+function drawRow(row) {
+  const line = make("tr", row.tone ? "lab-tone-" + row.tone : "");
+  if (row.rule) line.classList.add("lab-row-rule");
+  row.cells.forEach((value, i) => line.append(drawCell(value, config.columns[i][1], row.facts)));
+  return line;
+}
+
 function draw() {
-  const columns = nested(props.columns) || [];
   const rows = nested(props.rows) || [];
-  root.hidden = !rows.length;
-  caption.textContent = props.title || "";
-  caption.hidden = !props.title;
-  const head = make("tr");
-  for (const name of columns) {
-    const cell = make("th", "", name);
-    cell.scope = "col";
-    head.append(cell);
-  }
-  const lines = rows.map((row) => {
-    const line = make("tr");
-    line.append(...row.map((value) => fillCell(make("td"), value)));
-    return line;
+  const wanted = rows.map((row) => JSON.stringify(row));
+  hideTip();
+  heading.textContent = props.title || "";
+  heading.hidden = !props.title;
+  frame.hidden = !rows.length;
+  wanted.forEach((json, i) => {
+    if (json === drawn[i]) return;
+    const line = drawRow(rows[i]);
+    if (body.children[i]) body.children[i].replaceWith(line);
+    else body.append(line);
   });
-  const [top, body] = [make("thead"), make("tbody")];
-  top.append(head);
-  body.append(...lines);
-  table.replaceChildren(top, body);
+  while (body.children.length > wanted.length) body.lastChild.remove();
+  if (drawn.length && wanted.length > drawn.length) frame.scrollTop = frame.scrollHeight;
+  drawn = wanted;
 }
 
 draw();
-watch(["columns", "rows", "title"], draw);
+watch(["rows", "title"], draw);

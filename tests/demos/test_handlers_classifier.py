@@ -25,8 +25,8 @@ def branches(smollm2):
 
 def column(table, name):
     """The numbers of a column."""
-    at = table["columns"].index(name)
-    return [float(row[at]) for row in table["rows"]]
+    at = list(classifier.COLUMNS).index(name)
+    return [float(row["cells"][at]) for row in table["rows"]]
 
 
 def made(**changed):
@@ -55,7 +55,7 @@ def test_numbers_reproduce_the_candidate_list(smollm2, branches, position):
     expected = [row["prob"] for row in listed]
     np.testing.assert_allclose(probs, expected, rtol=0, atol=1e-4)
     np.testing.assert_allclose(column(table, "p"), expected, rtol=1e-4, atol=1e-9)
-    assert [row[0] for row in table["rows"]] == [row["parts"] for row in listed]
+    assert [row["cells"][0][0]["id"] for row in table["rows"]] == [row["id"] for row in listed]
     np.testing.assert_allclose(column(table, "h · e"), column(table, "logit"), atol=1e-3)
     assert chart is not None
     assert "log_sum_exp" in code
