@@ -89,8 +89,8 @@ def build(page: Page) -> None:
             "Always the top one, ten times", "Reset"
         )
         desk = writing.place(Branches.of(Document()), strip)
-    prepared = examples(text, EXAMPLES)
     paths.build_comparison(page, desk.branches, desk.tree)
+    prepared = examples(text, EXAMPLES)
     forcing.build(page, STEPS, desk)
 
     branches, outputs = [desk.branches], desk.outputs

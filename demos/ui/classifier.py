@@ -27,7 +27,7 @@ COLUMNS = {
     "length of e": "number",
     "h · e": "number",
     "logit": "number",
-    "logit − log-sum-exp": "number",
+    "log-prob": "number",
     "p": "number",
 }
 FIRST = "The first token has nothing before it: there is no context vector and no prediction."
@@ -77,7 +77,8 @@ def sentence(found: Inside, vocab_size: int) -> str:
     words = (
         f"Of all that stands before, the model has made one vector h of {n} numbers. "
         f"Every token of the vocabulary has a row e of {n} numbers, {rows}. "
-        f"**{formula(found)}**, and p = e^(logit − log-sum-exp) over all {vocab_size:,} tokens."
+        f"**{formula(found)}**, log-prob = logit − log-sum-exp over all {vocab_size:,} tokens, "
+        "and p = e^log-prob."
     )
     if found.dtype == "float32":
         return words
@@ -118,9 +119,9 @@ def _rows(vocabulary: Vocabulary, listed: list[int], found: Inside) -> list[view
         facts = [["length of e", exact(norm)], ["h · e", exact(product)]]
         facts += [] if found.bias is None else [["bias b", exact(float(found.bias[i]))]]
         facts += [["logit", exact(logit)], ["p", exact(math.exp(logprob))]]
-        numbers = [f"{number:.4f}" for number in (norm, product, logit, logprob)]
+        numbers = [f"{norm:.2f}", *(f"{number:.4f}" for number in (product, logit, logprob))]
         name = cells.tokens(vocabulary, [token_id])
-        rows.append(cells.row([name, *numbers, f"{math.exp(logprob):.6g}"], facts))
+        rows.append(cells.row([name, *numbers, f"{math.exp(logprob):.4g}"], facts))
     return rows
 
 

@@ -22,8 +22,8 @@ N_LISTED = 10
 MOST_AHEAD = 8
 View = tuple[Any, ...]
 HINT = (
-    "Keys: <kbd>←</kbd> <kbd>→</kbd> move in the strip, <kbd>1</kbd> to <kbd>9</kbd> choose a "
-    "candidate, <kbd>Enter</kbd> appends the first, <kbd>Backspace</kbd> undoes."
+    "Keys: <kbd>←</kbd> <kbd>→</kbd> move in the strip, <kbd>1</kbd> to <kbd>9</kbd> choose, "
+    "<kbd>Enter</kbd> takes the first, <kbd>Backspace</kbd> undoes."
 )
 SETTLED = "() => { document.dispatchEvent(new Event('lab-settled')); }"  # for desk_keys.js
 
@@ -112,7 +112,7 @@ def step_buttons(primary: str, renew: str) -> tuple[gr.Button, ...]:
 
 
 def place(first: Branches[Any], strip: TokenStrip) -> Desk:
-    """Candidates beside the chart, the paths and the code folded below them."""
+    """Candidates beside the chart, the code folded and the paths below them."""
     with gr.Row():
         with gr.Column(scale=6, min_width=320):
             candidates = CandidateList(min_height=345)
@@ -123,8 +123,8 @@ def place(first: Branches[Any], strip: TokenStrip) -> Desk:
             n_ahead = Slider(
                 0, MOST_AHEAD, 0, step=1, label="Look ahead: tokens shown under each candidate"
             )
-    tree = paths.place()
     code = code_panel()
+    tree = paths.place()
     return Desk(gr.State(first), strip, candidates, facts, chart, code, tree, n_ahead)
 
 
