@@ -26,10 +26,8 @@ def vector_values(values: Floats) -> go.Figure:
             hovertemplate="number %{x} of h: %{y:.5g}<extra></extra>",
         )
     )
-    question = f"What are the {len(values):,} numbers of h?"
-    if width > 1:
-        question += f" (the strongest of each {width})"
-    _layout(figure, question, height=230)
-    figure.update_xaxes(title_text="which number", showgrid=False)
+    _layout(figure, f"What are the {len(values):,} numbers of h?", height=230)
+    shown = "which number" if width == 1 else f"which number (of each {width} the strongest)"
+    figure.update_xaxes(title_text=shown, showgrid=False)
     figure.update_yaxes(title_text="its value")
     return figure
