@@ -16,7 +16,7 @@ from core.errors import ContextTooLong
 from core.snippets import next_token_code
 from core.tokens import require_context
 from demos import Demo
-from demos.ui import audit, beams, forcing, paths, recovery, views, what_if, writing
+from demos.ui import audit, beams, classifier, forcing, paths, recovery, views, what_if, writing
 from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import examples, text_line
@@ -89,8 +89,8 @@ def build(page: Page) -> None:
             "Always the top one, ten times", "Reset"
         )
         desk = writing.place(Branches.of(Document()), strip)
-    prepared = examples(text, EXAMPLES)
     paths.build_comparison(page, desk.branches, desk.tree)
+    prepared = examples(text, EXAMPLES)
     forcing.build(page, STEPS, desk)
     recovery.build(page, desk)
     what_if.build(page, desk)
@@ -112,6 +112,7 @@ def build(page: Page) -> None:
         page.connect(stopped.then, STEPS.look_at_end, branches, outputs),
     ]
     writing.connect_lookahead(page, desk)
+    classifier.build(page, desk)
     page.first_view(start, [text], outputs)
 
 

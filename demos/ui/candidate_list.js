@@ -89,6 +89,7 @@ function draw() {
   hideTip();
   heading.textContent = props.title || "";
   list.setAttribute("aria-label", props.title || "Candidates");
+  list.dataset.at = props.at || "";
   list.classList.toggle("lab-choosable", !!config.choosable);
   const all = rest ? [...rows, rest] : rows;
   const scale = Math.max(1e-12, ...all.flatMap((row) => [row.prob, row.sampler_prob ?? 0]));
@@ -104,6 +105,7 @@ function choose(index) {
   hideTip();
   list.children[index].classList.add("lab-row-pressed");
   props.value = { id: rows[index].id, at: props.at };
+  list.dispatchEvent(new CustomEvent("lab-began", { bubbles: true, detail: "choice" }));
   trigger("pick");
 }
 
@@ -118,12 +120,14 @@ list.addEventListener("keydown", (event) => {
   const digit = /^[1-9]$/.test(event.key) ? Number(event.key) - 1 : null;
   if (event.key === "ArrowDown") focusRow(focused + 1);
   else if (event.key === "ArrowUp") focusRow(focused - 1);
+  else if (list.closest(".lab-writing")) return; // desk_keys.js sees to the rest
   else if (event.key === "Enter" && focused >= 0) choose(focused);
   else if (digit !== null) choose(digit);
   else return;
   event.preventDefault();
 });
 list.addEventListener("blur", hideTip);
+list.addEventListener("lab-choose", (event) => choose(event.detail ?? Math.max(0, focused)));
 
 draw();
 watch(["rows", "rest", "title", "at", "ahead"], draw);

@@ -18,6 +18,7 @@ from core.tokens import Candidate, require_context
 from demos.ui import views
 from demos.ui.component import CandidateList, Number, TokenStrip
 from demos.ui.events import Page
+from demos.ui.panels import folded_code
 from demos.ui.writing import Desk, View, Writing
 
 MOST_FOUND = 12
@@ -119,6 +120,7 @@ def find(engine: Engine, branches: Branches[Any], span: Any, query: Any) -> tupl
     title = f"“{query}”: {shown}{len(found):,} tokens" if entries else f"No token holds “{query}”"
     listing = views.Listing(entries, 0.0, 0)
     props = listing.props(engine.vocabulary, context, title) | {"rest": None}
+    props["rows"] = [row | {"apart": False} for row in props["rows"]]
     ids = [entry.id for entry in entries]
     return gr.update(**props), forced_code(engine.info, context, ids) if ids else ""
 
@@ -157,12 +159,11 @@ def build(page: Page, steps: Writing, desk: Desk) -> None:
             write = gr.Button("Append these tokens", scale=1, min_width=110)
             swap = gr.Button("Replace the selected", scale=1, min_width=110)
         shown = TokenStrip(name="Your words as tokens", selectable=False, compact=True)
-        code = gr.Code(
-            language="python", interactive=False, label="Show the code: the tokens found"
-        )
+        code = folded_code("the tokens found")
 
     at, outputs = [desk.branches, desk.strip], desk.outputs
-    page.connect(query.input, find, [*at, query], [found, code], latest_only=True)
+    # change, not input: see the Tokenizer
+    page.connect(query.change, find, [*at, query], [found, code], latest_only=True)
     page.connect(query.submit, find, [*at, query], [found, code], latest_only=True)
     page.connect(words.change, preview, [words], [shown], latest_only=True, uses_model=False)
     written = [

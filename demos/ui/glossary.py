@@ -14,6 +14,12 @@ GLOSSARY = {
     "context": "The document so far: everything the prediction is made from.",
     "next-token distribution": "A probability for every token of the vocabulary to come next.",
     "logit": "The score a model gives a token before softmax makes probabilities of all scores.",
+    "context vector": "h: all that the model makes of the document so far, after its last norm.",
+    "length of h": "The root of the sum of its squared numbers.",
+    "length of e": "The length of the token's row in the output layer.",
+    "h · e": "Both multiplied number by number and added up: how well the row fits the vector.",
+    "log-sum-exp": "The logarithm of the sum of e^logit over the whole vocabulary: what softmax "
+    "subtracts from every logit.",
     "log-prob": "The natural logarithm of a probability, as models compute it.",
     "probability": "Softmax over the whole vocabulary at temperature 1, before any truncation.",
     "model": "The model's own probability, before temperature and truncation.",

@@ -78,17 +78,17 @@ def picked_document(pick: Any, branches: Branches[Any]) -> Any:
     return found if pick.get("at") == fingerprint(found.ids) else None
 
 
-def compare(engine: Engine, branches: Branches[Any], pick: Any) -> tuple[Any, Any, Any]:
-    """(this path, the other one, code) from where they part, coloured by surprisal."""
+def compare(engine: Engine, branches: Branches[Any], pick: Any) -> tuple[Any, Any, Any, Any]:
+    """(this path, the other one, code, its panel) from where they part, coloured by surprisal."""
     other = picked_document(pick, branches)
     if other is None:
-        return gr.skip(), gr.skip(), gr.skip()
+        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
     start = parting(branches.now, other)
     strips = [
         _side(engine, name, document, start)
         for name, document in (("This path", branches.now), ("The other", other))
     ]
-    return *strips, gr.update(value=path_code(engine.info, other), visible=True)
+    return *strips, path_code(engine.info, other), gr.update(visible=True)
 
 
 def _side(engine: Engine, name: str, document: Document, start: int) -> Any:
@@ -118,10 +118,7 @@ def build_comparison(page: Page, branches: gr.State, found: PathTree) -> None:
             TokenStrip(name=name, selectable=False, compact=True, visible=False)
             for name in ("This path", "The other path")
         ]
-    code = gr.Code(
-        language="python",
-        interactive=False,
-        label="Show the code: the other path's bits",
-        visible=False,
-    )
-    page.connect(found.compare, compare, [branches, found], [*strips, code], latest_only=True)
+    with gr.Accordion("Show the code: the other path's bits", open=False, visible=False) as panel:
+        code = gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
+    shown = [*strips, code, panel]
+    page.connect(found.compare, compare, [branches, found], shown, latest_only=True)

@@ -1,4 +1,4 @@
-"""The look of every page: theme, style sheet, and one constant script in the head.
+"""The look of every page: theme, style sheet, and the constant scripts in the head.
 
 No request leaves the page: fonts are the system's own. Colours come from
 ``core.palette``. Knows nothing of demos.
@@ -11,6 +11,7 @@ import gradio as gr
 from core import palette
 
 STYLE_SHEET = Path(__file__).parent / "lab.css"
+DESK_KEYS = (Path(__file__).parent / "desk_keys.js").read_text(encoding="utf-8")
 SYSTEM_FONT = ["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif"]
 MONO_FONT = ["ui-monospace", "Cascadia Mono", "DejaVu Sans Mono", "Noto Sans Mono", "monospace"]
 
@@ -24,11 +25,12 @@ THEME = gr.themes.Base(
 )
 
 # ?embed=1 hides what a course page has no use for
-HEAD = """
+HEAD = f"""
+<script>{DESK_KEYS}</script>
 <script>
-if (new URLSearchParams(location.search).get("embed") === "1") {
+if (new URLSearchParams(location.search).get("embed") === "1") {{
   document.documentElement.classList.add("lab-embed");
-}
+}}
 </script>
 """
 

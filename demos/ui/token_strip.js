@@ -107,6 +107,7 @@ function commit() {
   hideTip();
   if (anchor === null) return;
   props.value = { start: Math.min(anchor, head), stop: Math.max(anchor, head) + 1 };
+  strip.dispatchEvent(new CustomEvent("lab-began", { bubbles: true }));
   trigger("pick");
 }
 

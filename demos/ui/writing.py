@@ -22,9 +22,10 @@ N_LISTED = 10
 MOST_AHEAD = 8
 View = tuple[Any, ...]
 HINT = (
-    "Keys: arrows move in the strip, 1 to 9 choose a candidate, Enter appends the first, "
-    "Backspace undoes."
+    "Keys: <kbd>←</kbd> <kbd>→</kbd> move in the strip, <kbd>1</kbd> to <kbd>9</kbd> choose, "
+    "<kbd>Enter</kbd> takes the first, <kbd>Backspace</kbd> undoes."
 )
+SETTLED = "() => { document.dispatchEvent(new Event('lab-settled')); }"  # for desk_keys.js
 
 
 @dataclass(frozen=True)
@@ -111,19 +112,19 @@ def step_buttons(primary: str, renew: str) -> tuple[gr.Button, ...]:
 
 
 def place(first: Branches[Any], strip: TokenStrip) -> Desk:
-    """Candidates beside the chart, the paths and the code folded below them."""
+    """Candidates beside the chart, the code folded and the paths below them."""
     with gr.Row():
         with gr.Column(scale=6, min_width=320):
             candidates = CandidateList(min_height=345)
-            gr.Markdown(HINT, elem_classes="lab-quiet")
+            gr.Markdown(HINT, elem_classes=["lab-quiet", "lab-keys"])
         with gr.Column(scale=5, min_width=300):
             facts = Facts(min_height=50)
             chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
             n_ahead = Slider(
                 0, MOST_AHEAD, 0, step=1, label="Look ahead: tokens shown under each candidate"
             )
-    tree = paths.place()
     code = code_panel()
+    tree = paths.place()
     return Desk(gr.State(first), strip, candidates, facts, chart, code, tree, n_ahead)
 
 
@@ -140,7 +141,12 @@ def connect(page: Page, steps: Writing, desk: Desk, forth: gr.Button) -> None:
 
 
 def connect_lookahead(page: Page, desk: Desk) -> None:
-    """Look ahead again after whatever changed the view; call it when all of it is connected."""
+    """Look ahead again after whatever changed the view, and let the next key be done.
+
+    Call it when all that changes the view is connected.
+    """
+    for event in desk.shown:
+        event.then(None, js=SETTLED, api_visibility="private")
     given = [desk.branches, desk.strip, desk.n_ahead]
     for trigger in [desk.n_ahead.input, *(event.then for event in desk.shown)]:
         page.connect(trigger, look_ahead, given, [desk.candidates], latest_only=True)

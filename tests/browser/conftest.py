@@ -131,8 +131,8 @@ class Demo:
         self.page, self.root = page, root
         self.strip = root.get_by_role("listbox", name=re.compile("token by token|surprisal")).first
         self.chips = self.strip.get_by_role("option")
-        self.title = root.locator(".lab-list-title")
-        self.rows = root.locator(".lab-list").get_by_role("option")
+        self.title = root.locator(".lab-list-title").first
+        self.rows = root.locator(".lab-list").first.get_by_role("option")
 
     def wait_until_alive(self):
         """Return once the strip shows tokens."""

@@ -25,6 +25,7 @@ from core.engines.local.predictor import Predictor
 from core.engines.pieces import vocabulary_of
 from core.engines.templates import ChatWriter
 from core.errors import ContextTooLong
+from core.inside import Inside
 from core.progress import Progress, Report
 from core.tokens import (
     ChatDocument,
@@ -98,6 +99,10 @@ class LocalEngine:
         """Score a document; see Engine."""
         predictor = self._exact_predictor() if exact else self.predictor
         return predictor.score(self._checked(ids), min(top_n, self.info.vocab_size), report)
+
+    def inside(self, ids: Ids, token_ids: Ids) -> Inside:
+        """The context vector and some rows of the output layer; see LooksInside."""
+        return self.predictor.inside(self._checked(ids), tuple(map(int, token_ids)))
 
     def _exact_predictor(self) -> Predictor:
         """The same model in float32, opened when it is first asked for."""

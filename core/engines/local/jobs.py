@@ -1,4 +1,4 @@
-"""What callers wait for: distributions of documents, and scored texts.
+"""What callers wait for: distributions of documents, scored texts, a look inside.
 
 Values and how far they are; knows nothing of how a pass is done.
 """
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from core.engines.local.packed import Pause
 from core.engines.local.scheduler import Job, Urgency
+from core.inside import Inside
 from core.tokens import Distribution, ScoredText, unscored_columns
 
 Document = tuple[int, ...]
@@ -27,14 +28,12 @@ class Prediction(Job):
         return [document for document in self.documents if document not in self.found]
 
 
-class Scoring(Job):
-    """Somebody waits for a scored text; ``news`` holds its parts as they grow, then None."""
+class InSteps(Job):
+    """Somebody waits for something about one document that takes some passes, one after another."""
 
-    def __init__(self, ids: Document, top_n: int) -> None:
+    def __init__(self, ids: Document) -> None:
         super().__init__(Urgency.SCORE)
-        self.ids, self.top_n = ids, top_n
-        self.columns = unscored_columns(len(ids), top_n)
-        self.news: queue.SimpleQueue[ScoredText | None] = queue.SimpleQueue()
+        self.ids = ids
         self.steps: Iterator[None] = iter(())
         self.begun = False
         self.pause: Pause | None = None
@@ -45,7 +44,26 @@ class Scoring(Job):
         for _ in self.steps:
             return
         if not self.done:
-            raise RuntimeError("The scoring was ended by another pass.")
+            raise RuntimeError("The steps were ended by another pass.")
+
+
+class Inspection(InSteps):
+    """Somebody waits to see how the logits of some tokens after a document come about."""
+
+    def __init__(self, ids: Document, token_ids: Sequence[int]) -> None:
+        super().__init__(ids)
+        self.token_ids = token_ids
+        self.found: Inside | None = None
+
+
+class Scoring(InSteps):
+    """Somebody waits for a scored text; ``news`` holds its parts as they grow, then None."""
+
+    def __init__(self, ids: Document, top_n: int) -> None:
+        super().__init__(ids)
+        self.top_n = top_n
+        self.columns = unscored_columns(len(ids), top_n)
+        self.news: queue.SimpleQueue[ScoredText | None] = queue.SimpleQueue()
 
     @property
     def n_bytes(self) -> int:

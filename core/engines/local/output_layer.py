@@ -13,16 +13,37 @@ SPARE_CANDIDATES = 8  # taken beyond top_n so that ties at its edge go to the lo
 
 
 class OutputLayer:
-    """The output layer of a model by itself, with Gemma's soft cap; rows in, float32 logits out."""
+    """The output layer of a model by itself; rows in, float32 logits out.
+
+    ``scale``, ``softcap``: what Granite or Cohere, and Gemma, do to the layer's products.
+    ``tied``: its rows are also the input embeddings.
+    """
 
     def __init__(self, model: Any) -> None:
-        self._layer = model.get_output_embeddings()
-        self._cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+        config = model.config.get_text_config()
+        self.layer = model.get_output_embeddings()
+        self.scale = _scale(config)
+        self.softcap: float | None = getattr(config, "final_logit_softcapping", None)
+        self.tied: bool = self.layer.weight is model.get_input_embeddings().weight
 
     def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
         """float32 logits [rows, vocabulary] of hidden states [rows, size]."""
-        logits: torch.Tensor = self._layer(hidden)
-        return (self._cap * torch.tanh(logits / self._cap) if self._cap else logits).float()
+        logits: torch.Tensor = self.layer(hidden)
+        if self.scale is not None:
+            logits = logits * self.scale
+        if self.softcap is not None:
+            logits = self.softcap * torch.tanh(logits / self.softcap)
+        return logits.float()
+
+
+def _scale(config: Any) -> float | None:
+    """What the logits are multiplied by; None where that is nothing, or 1."""
+    scale = getattr(config, "logit_scale", None)
+    divisor = getattr(config, "logits_scaling", None)
+    if divisor is not None:
+        # the same name in two senses: Granite divides by it, HyperCLOVA X multiplies
+        scale = divisor if "hyperclova" in config.model_type else 1 / divisor
+    return None if scale in (None, 1) else float(scale)
 
 
 def row_statistics(

@@ -31,7 +31,8 @@ TRIAL, FORK = (1, 2, 3, 4, 5, 6), (8, 9)
 class PackedModel:
     """A causal language model that computes nodes of a prefix tree.
 
-    ``logits`` makes float32 logits [rows, vocabulary] of the rows ``compute`` returns.
+    ``logits`` makes float32 logits [rows, vocabulary] of the rows ``compute`` returns;
+    ``output`` is the output layer.
     ``pause`` of a pass is called before each layer: what it does there (let urgent work
     through, or raise to end the pass) does not change the pass's numbers.
     """
@@ -40,7 +41,7 @@ class PackedModel:
 
     def __init__(self, model: Any) -> None:
         config = model.config.get_text_config()
-        self.logits = OutputLayer(model)
+        self.logits = self.output = OutputLayer(model)
         self._body = model.get_decoder()
         self._arena = Arena(0)
         self._dtype, self._device = model.dtype, model.device
@@ -81,6 +82,14 @@ class PackedModel:
             node.ready = True
         row_of = {node: row for row, node in enumerate(new)}
         return hidden[[row_of[node] for node in wanted]]
+
+    @torch.inference_mode()
+    def at_end(
+        self, path: Sequence[Node], pause: Pause | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(hidden state [size] after the final norm, float32 logits [vocabulary]) of a document."""
+        rows = self.compute([path], path[-1:], pause)
+        return rows[0], self.logits(rows)[0]
 
     def _forward(
         self, new: list[Node], columns: list[Node], seen: NDArray[np.bool_], pause: Pause | None
@@ -155,6 +164,7 @@ class WholeModel:
     in_pieces = False
 
     def __init__(self, model: Any) -> None:
+        self.output = OutputLayer(model)
         self._model = model
 
     def with_slots(self, n_slots: int) -> "WholeModel":
@@ -178,6 +188,15 @@ class WholeModel:
             for node in path:
                 node.ready = True
         return torch.stack([row_of[node] for node in wanted])
+
+    @torch.inference_mode()
+    def at_end(
+        self, path: Sequence[Node], pause: Pause | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(hidden state [size], float32 logits [vocabulary]); see PackedModel."""
+        ids = torch.tensor([[node.token for node in path]], device=self._model.device)
+        given = self._model(ids, logits_to_keep=1, use_cache=False, output_hidden_states=True)
+        return given.hidden_states[-1][0, -1], given.logits[0, -1].float()
 
     def logits(self, rows: torch.Tensor) -> torch.Tensor:
         """The rows are logits already."""

@@ -14,13 +14,15 @@ from typing import Any
 import torch
 
 from core.engines import ScoreReport
-from core.engines.local.jobs import Document, Prediction, Scoring
+from core.engines.local.inspection import looked_inside
+from core.engines.local.jobs import Document, Inspection, InSteps, Prediction, Scoring
 from core.engines.local.limits import Limits
 from core.engines.local.output_layer import row_statistics
 from core.engines.local.packed import PackedModel, Pause, WholeModel
 from core.engines.local.prefix_tree import Node, NoRoom, PrefixTree
 from core.engines.local.scheduler import Scheduler, Urgency
 from core.engines.memory import BoundedMemory
+from core.inside import Inside
 from core.tokens import Distribution, ScoredText
 
 CLICK_TOKENS = 16  # a document with fewer tokens to compute is a click, else a prefill
@@ -85,6 +87,15 @@ class Predictor:
         job.wait()
         return ScoredText(ids, *job.columns)
 
+    def inside(self, ids: Document, token_ids: Sequence[int]) -> Inside:
+        """How the logits of some tokens come about; see LooksInside."""
+        job = Inspection(ids, token_ids)
+        job.steps = self._inspect(job)
+        self._scheduler.submit(job)
+        job.wait()
+        assert job.found is not None  # a job that ended without error is done
+        return job.found
+
     def _urgency_of(self, documents: Sequence[Document]) -> Urgency:
         # read beside the thread that owns the tree: a guess, and only of how long it will take
         most = max(self._tree.n_missing(document) for document in documents)
@@ -110,15 +121,15 @@ class Predictor:
 
         The rest keep their places in line.
         """
-        if jobs and isinstance(jobs[0], Scoring):
-            return self._first_scoring(jobs)
+        if jobs and isinstance(jobs[0], InSteps):
+            return self._first_in_steps(jobs)
         free = [job for job in jobs if any(map(self._is_free, job.missing))]
         if free and free[0].urgency is Urgency.LOOKAHEAD:
             return free[:1]
         batch = set(self._batch(free))
         return [job for job in free if not batch.isdisjoint(job.missing)]
 
-    def _first_scoring(self, jobs: Sequence[Scoring]) -> list[Scoring]:
+    def _first_in_steps(self, jobs: Sequence[InSteps]) -> list[InSteps]:
         """The first whose text nobody else is having scored already."""
         begun = {job.ids for job in jobs if job.begun}
         return [job for job in jobs if job.begun or job.ids not in begun][:1]
@@ -127,7 +138,7 @@ class Predictor:
         return not self._tree.under_way(document)
 
     def _do_pass(self, jobs: Sequence[Any], pause: Pause) -> None:
-        if isinstance(jobs[0], Scoring):
+        if isinstance(jobs[0], InSteps):
             jobs[0].advance(pause)
             return
         for document, distribution in self._compute(self._batch(jobs), pause).items():
@@ -216,6 +227,19 @@ class Predictor:
                 job.tell(row + start + len(rows))
             row += n_rows
         self._scored.put((job.top_n, *job.ids), ScoredText(job.ids, *job.columns), job.n_bytes)
+        job.done = True
+
+    def _inspect(self, job: Inspection) -> Iterator[None]:
+        """Look inside in steps: what is missing of a long document piece by piece, then its end."""
+        while (reach := self._reach(job.ids)) < len(job.ids):
+            self._pass_over(job.ids[:reach], reach, job.pause)
+            yield
+        path = self._tree.pin(job.ids)
+        try:
+            hidden, logits = self.model.at_end(path, job.pause)
+        finally:
+            self._tree.release(path)
+        job.found = looked_inside(self.model.output, hidden, logits, job.token_ids)
         job.done = True
 
     def _pass_over(self, piece: Document, start: int, pause: Pause | None) -> torch.Tensor:

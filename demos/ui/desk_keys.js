@@ -1,0 +1,77 @@
+// The keys of a writing desk (.lab-writing): 1 to 9 choose a candidate, Enter the focused or the
+// first, Backspace undoes; wherever in the desk the focus is, or nowhere.
+// One step at a time: a key waits until the page shows what the step before led to. So fast keys
+// are neither lost nor done twice to one list.
+(() => {
+  const TYPING = "input, textarea, select, [contenteditable='true'], .cm-editor";
+  const TAKES_ENTER = "button, a, summary, [role='button'], [role='tab']";
+  const SHOWN_MS = 500; // by then the page has drawn the answer that came
+  const GIVEN_UP_MS = 30000;
+  let waiting = []; // [desk, key] of keys that were pressed and not done
+  let step = null; // what is under way: its list, the place the list was about, since when
+
+  function deskOf(target) {
+    const around = target.closest(".lab-writing");
+    const nowhere = target === document.body || target === document.documentElement;
+    if (around || !(nowhere || target.closest("[role='tab']"))) return around;
+    return [...document.querySelectorAll(".lab-writing")].find((desk) => desk.checkVisibility());
+  }
+
+  function listOf(desk) {
+    return desk.querySelector(".lab-list");
+  }
+
+  // "lab-began" comes from the strip, the list and Undo, by key or by mouse.
+  function begin(desk, chose) {
+    const list = listOf(desk);
+    step = { list, at: list.dataset.at, chose, since: performance.now() };
+  }
+
+  function act(desk, key) {
+    if (key === "Backspace") return desk.querySelector(".lab-undo").click();
+    const detail = key === "Enter" ? null : Number(key) - 1;
+    listOf(desk).dispatchEvent(new CustomEvent("lab-choose", { detail }));
+  }
+
+  function goOn() {
+    while (!step && waiting.length) {
+      const [desk, key] = waiting.shift();
+      if (desk.isConnected && desk.checkVisibility()) act(desk, key);
+    }
+  }
+
+  function settle(ended, until) {
+    if (step !== ended) return;
+    const same = ended.list.dataset.at === ended.at;
+    if (same && performance.now() < until) return setTimeout(() => settle(ended, until), 20);
+    if (same && ended.chose) waiting = []; // it was refused, and a message says why
+    step = null;
+    goOn();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const { key, target } = event;
+    if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!/^([1-9]|Enter|Backspace)$/.test(key) || target.closest(TYPING)) return;
+    if (key === "Enter" && target.closest(TAKES_ENTER)) return;
+    const desk = deskOf(target);
+    if (!desk) return;
+    event.preventDefault();
+    if (step && performance.now() - step.since > GIVEN_UP_MS) [step, waiting] = [null, []];
+    if (event.repeat && step) return; // a key held down goes as fast as the model
+    waiting.push([desk, key]);
+    goOn();
+  });
+  document.addEventListener("pointerdown", () => (waiting = []));
+  document.addEventListener("lab-began", (event) => {
+    const desk = event.target.closest(".lab-writing");
+    if (desk) begin(desk, event.detail === "choice");
+  });
+  document.addEventListener("click", (event) => {
+    const undo = event.target.closest?.(".lab-writing .lab-undo");
+    if (undo) begin(undo.closest(".lab-writing"), false);
+  });
+  document.addEventListener("lab-settled", () => {
+    if (step) settle(step, performance.now() + SHOWN_MS);
+  });
+})();
