@@ -29,6 +29,7 @@ GLOSSARY = {
     "everything else": "The probability of all tokens that are not listed.",
     "rank": "1 for the most likely token.",
     "position": "Which token of the document is predicted; the first is 0.",
+    "selected": "The tokens selected in the strip, and the sum of their surprisals.",
     "total bits": "The sum of −log2 p over the tokens that were predicted.",
     "cross-entropy": "The average surprisal: bits per token.",
     "bits per token": "Cross-entropy: total bits over the number of predicted tokens.",

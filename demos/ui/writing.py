@@ -10,12 +10,16 @@ from typing import Any
 
 import gradio as gr
 
+from core import display
 from core.branches import Branches
+from core.document import Document
 from core.engines import Engine
 from core.limits import check_whole_number
+from core.measures import surprisal_bits
 from demos.ui import paths, views
 from demos.ui.component import CandidateList, Facts, PathTree, Slider, TokenStrip
 from demos.ui.events import Page
+from demos.ui.glossary import fact
 from demos.ui.panels import code_panel
 
 N_LISTED = 10
@@ -39,9 +43,11 @@ class Writing:
     show: Callable[[Engine, Branches[Any], int], View]
 
     def look(self, engine: Engine, branches: Branches[Any], span: Any) -> View:
-        """The distribution at the token that was clicked in the strip."""
+        """The distribution at the first token that was selected in the strip, and their bits."""
         position = views.picked_position(span, len(branches.now))
-        return views.keep_selection(self.show(engine, branches, position))
+        view = views.keep_selection(self.show(engine, branches, position))
+        told = selected_facts(engine, branches.now, span)
+        return (*view[:3], gr.update(facts=view[3]["facts"] + told), *view[4:]) if told else view
 
     def look_at_end(self, engine: Engine, branches: Branches[Any]) -> View:
         """The distribution of the next token, as after a stop."""
@@ -68,6 +74,22 @@ class Writing:
         """Return to the path, or the place in one, that was clicked in the tree."""
         document = paths.picked_document(pick, branches)
         return self.look_at_end(engine, branches.go(document) if document else branches)
+
+
+def selected_facts(engine: Engine, document: Document, span: Any) -> list[dict[str, str]]:
+    """The bits of several selected tokens together; nothing for a single one."""
+    start, stop = views.picked_span(span, len(document))
+    start = max(start, 1)  # nothing stands before the first token
+    if span is None or stop - start < 2:
+        return []
+    at = range(start, stop)
+    known = document.picks
+    if not all(i in known for i in at):
+        scored = engine.score(document.ids[:stop])
+        known = {i: scored.candidate(i) for i in at}
+    bits = [surprisal_bits(known[i].logprob) for i in at]
+    exact = f"{sum(bits):.6f} bits, {sum(bits) / len(bits):.6f} per token"
+    return [fact("selected", f"{len(bits)} tokens, {display.format_bits(sum(bits))} bits", exact)]
 
 
 def look_ahead(engine: Engine, branches: Branches[Any], span: Any, n_ahead: Any) -> Any:

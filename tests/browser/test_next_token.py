@@ -114,6 +114,7 @@ def test_stop_keeps_what_is_there(demo):
     demo.expect_quiet()
     given = demo.ids()
     demo.button("Always the top one, ten times").click()
+    expect(demo.chips.nth(len(given) + 1)).to_be_attached()
     demo.button("Stop").click()
     demo.expect_quiet()
     stopped = demo.ids()

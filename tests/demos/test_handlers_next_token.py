@@ -8,6 +8,7 @@ from handling import (
     chip_ids,
     chosen_rows,
     click,
+    exact,
     facts,
     last,
     span,
@@ -311,3 +312,19 @@ def test_a_look_ahead_of_no_length_is_a_sentence(toy, bad):
     with pytest.raises(InputError) as error:
         writing.look_ahead(toy, history, strip["value"], bad)
     assert_sentence(error)
+
+
+def test_selected_tokens_show_the_sum_of_their_bits(engine):
+    """Five tokens selected: their total is what scoring the document gives for them, added up."""
+    history, _ = opened(engine, "The capital of France is Paris, a city")
+    history = last(next_token.always_the_top_one(engine, history))[0]
+    ids = history.now.ids
+    bits = engine.score(ids).surprisals_bits
+    for start, stop in [(len(ids) - 6, len(ids) - 1), (1, 6), (0, len(ids))]:
+        shown = STEPS.look(engine, history, span(start, stop))[3]
+        wanted = bits[max(start, 1) : stop].sum()
+        assert float(exact(shown)["selected"].split()[0]) == pytest.approx(wanted, abs=1e-3)
+        n = stop - max(start, 1)
+        assert facts(shown)["selected"].startswith(f"{n} tokens, {wanted:.2f}"[:-1])
+    for one in (span(3), None, span(len(ids))):
+        assert "selected" not in facts(STEPS.look(engine, history, one)[3])
