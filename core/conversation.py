@@ -23,6 +23,9 @@ class Conversation(Document):
 
     ``first_messages`` and ``tools`` are what the first ``n_templated`` ids were written
     from, ``messages`` with all that came after. ``turn_start`` is the template's turn marker.
+    ``template`` is the text of the one written with, "" for the model's own;
+    ``control_tokens``: text that spells a special token was read as one; ``begun_open``: the
+    model's turn was opened after the first messages, ``prompted``: after the last.
     """
 
     turn_start: int | None = None
@@ -30,6 +33,10 @@ class Conversation(Document):
     first_messages: Messages = ()
     tools: Messages = ()
     n_templated: int = 0
+    template: str = ""
+    control_tokens: bool = False
+    begun_open: bool = True
+    prompted: bool = True
 
     @property
     def rendered(self) -> ChatDocument:
@@ -67,9 +74,8 @@ def with_turn_ended(engine: Engine, now: Conversation, system: str, user: str) -
         return begun(engine, first_messages(system, user))
     addition = _next_turn(engine, now, user, add_generation_prompt=True)
     written = chat.add_turn(now.ids, addition, engine.vocabulary)
-    reply = message("assistant", _reply_text(engine, now))
-    longer = now.give(written[len(now) :])
-    return replace(longer, messages=(*now.messages, reply, message("user", user)))
+    messages = (*now.messages, *reply(engine, now), message("user", user))
+    return replace(now.give(written[len(now) :]), messages=messages, prompted=True)
 
 
 def begun(
@@ -79,6 +85,7 @@ def begun(
     *,
     add_generation_prompt: bool = True,
     control_tokens: bool = False,
+    template: str = "",
 ) -> Conversation:
     """A conversation with what the template writes of its first messages.
 
@@ -89,6 +96,7 @@ def begun(
         tools=tools or None,
         add_generation_prompt=add_generation_prompt,
         control_tokens=control_tokens,
+        template=template or None,
     )
     return Conversation(
         rendered.ids,
@@ -97,6 +105,10 @@ def begun(
         first_messages=messages,
         tools=tools,
         n_templated=len(rendered.ids),
+        template=template,
+        control_tokens=control_tokens,
+        begun_open=add_generation_prompt,
+        prompted=add_generation_prompt,
     )
 
 
@@ -113,18 +125,40 @@ def first_messages(system: str, user: str) -> Messages:
 def _next_turn(
     engine: Engine, now: Conversation, user: str, add_generation_prompt: bool
 ) -> tuple[int, ...]:
-    """What the template writes from the end of the reply to (past) the user's new turn."""
-    so_far = (*now.messages, message("assistant", PLACEHOLDER), message("user", user))
+    """What the template writes from the end of the last turn to (past) the user's new one.
+
+    Special-token text in it stays plain, whatever the first messages were read as.
+    """
+    reply_words = [message("assistant", PLACEHOLDER)] if reply(engine, now) else []
     rendered = engine.render_chat(
-        so_far, tools=now.tools or None, add_generation_prompt=add_generation_prompt
+        (*now.messages, *reply_words, message("user", user)),
+        tools=now.tools or None,
+        add_generation_prompt=add_generation_prompt,
+        template=now.template or None,
     )
     n_turns_after = 2 if add_generation_prompt else 1
     return chat.next_turn_ids(rendered, engine.vocabulary, n_turns_after)
 
 
-def _reply_text(engine: Engine, now: Conversation) -> str:
-    """The words of the model's last turn, up to its end and without control tokens."""
+def reply(engine: Engine, now: Conversation) -> Messages:
+    """The model's last turn as a message, which ``now.messages`` doesn't hold yet.
+
+    Its words are without control tokens, up to its end; empty where no turn was opened.
+    """
     last = chat.turns(now.rendered, engine.vocabulary)[-1]
-    picked = (pick.id for at, pick in now.picked() if at >= last.start)
+    picked = [pick.id for at, pick in now.picked() if at >= last.start]
+    if not now.prompted and not picked:
+        return ()
     words = takewhile(lambda i: i not in engine.info.stop_ids, picked)
-    return engine.decode([i for i in words if i not in engine.vocabulary.specials])
+    text = engine.decode([i for i in words if i not in engine.vocabulary.specials])
+    if last.start in now.picks:  # the model opened the turn itself: its role word comes first
+        text = text.partition("\n")[2]
+    return (message("assistant", text),)
+
+
+def current_messages(engine: Engine, now: Conversation) -> Messages:
+    """All messages of the document as it stands, a reply that was begun with them."""
+    if not now.ids:
+        return ()
+    begun_reply = reply(engine, now)
+    return (*now.messages, *(said for said in begun_reply if said["content"]))

@@ -77,7 +77,7 @@ def look_ahead(engine: Engine, branches: Branches[Any], span: Any, n_ahead: Any)
     return gr.update(ahead=views.ahead_of(engine, ids, position, N_LISTED, n))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Desk:
     """The components of a document under way; ``shown``: the events after which it is seen anew."""
 
