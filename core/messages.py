@@ -68,13 +68,18 @@ def checked_messages(value: object) -> tuple[Json, ...]:
     if len(value) > MOST_MESSAGES:
         raise InputError(f"There are {len(value):,} messages; at most {MOST_MESSAGES} are taken.")
     messages = tuple(_message(given, number) for number, given in enumerate(value, start=1))
-    total = sum(len(m["content"]) + len(json.dumps(m.get("tool_calls", ""))) for m in messages)
+    total = sum(map(_n_characters, messages))
     if total > limits.MAX_CHARACTERS:
         raise InputError(
             f"The messages together have {total:,} characters; at most "
             f"{limits.MAX_CHARACTERS:,} are taken. Shorten or delete some."
         )
     return messages
+
+
+def _n_characters(message: Json) -> int:
+    calls = message.get("tool_calls")
+    return len(message["content"]) + (len(json.dumps(calls)) if calls else 0)
 
 
 def _message(given: object, number: int) -> Json:

@@ -13,7 +13,7 @@ FILE = Path(__file__).parent / "templates" / "hermes_tools.jinja"
 MARKERS = {"<|im_start|>", "<|im_end|>"}
 NOTE = (
     "This document is in Token Lab's tool form (ChatML in the Hermes convention), not in the "
-    "model's own: nobody trained this model to read it."
+    "model's own: it may never have seen it in training."
 )
 
 

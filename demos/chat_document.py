@@ -237,11 +237,9 @@ def _reply_settings() -> list[Any]:
 
 def build(page: Page) -> None:
     """Messages above the document; candidates beside the chart below it."""
-    with gr.Row(equal_height=True):
+    with gr.Row(elem_classes="lab-lead-row"):
         gr.Markdown(LEAD, elem_classes="lab-lead")
-        compact = gr.Checkbox(
-            False, label=COMPACT, container=False, scale=0, min_width=250, elem_classes="lab-switch"
-        )
+        compact = gr.Checkbox(False, label=COMPACT, container=False, elem_classes="lab-switch")
     note = gr.Markdown("", elem_classes="lab-quiet", visible=False)
     with gr.Row(equal_height=True):
         system = text_box(SYSTEM, "System prompt (may be empty)", lines=1, scale=3)

@@ -116,10 +116,11 @@ class TokenStrip(ScriptedComponent):
         lines: int = 0,
         tokens: list[dict[str, Any]] | None = None,
         heading: str = "",
+        folded: bool = False,
         **layout: Any,
     ) -> None:
         config = {"name": name, "selectable": selectable, "compact": compact, "lines": lines}
-        shown = {"tokens": tokens or [], "heading": heading, "folded": False}
+        shown = {"tokens": tokens or [], "heading": heading, "folded": folded}
         super().__init__(value, config, **shown, **layout)
 
 
@@ -147,9 +148,10 @@ class CandidateList(ScriptedComponent):
         rest: dict[str, Any] | None = None,
         title: str = "",
         at: str = "",
+        ahead: dict[str, Any] | None = None,
         **layout: Any,
     ) -> None:
-        props = {"rows": rows or [], "rest": rest, "title": title, "at": at, "ahead": None}
+        props = {"rows": rows or [], "rest": rest, "title": title, "at": at, "ahead": ahead}
         heads = {name: GLOSSARY[name] for name in COLUMNS}
         config = {"choosable": choosable, "heads": heads}
         super().__init__(value, config, **props, **layout)

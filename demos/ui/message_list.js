@@ -10,7 +10,7 @@ root.append(list, aside, below, notes);
 const EMPTY = { role: "user", content: "", tool_calls: "" };
 let cards = []; // {role, content, tool_calls: JSON text}
 let base = ""; // the messages last taken over, as text
-let loaded = props.load || "";
+let freshest = props.fresh || "";
 
 function asCard(message) {
   const calls = message.tool_calls || "";
@@ -142,8 +142,8 @@ function tellOfOther() {
 }
 
 function receive() {
-  const forced = !!props.load && props.load !== loaded;
-  if (props.load) loaded = props.load;
+  const forced = !!props.fresh && props.fresh !== freshest;
+  if (props.fresh) freshest = props.fresh;
   const [mine, other] = [asText(), spelt(given())];
   if (mine === other) base = mine;
   else if (forced || mine === base) take(given());
@@ -164,5 +164,5 @@ if (Array.isArray(props.value)) cards = props.value.map(asCard);
 base = cards.length ? "" : asText();
 drawCards();
 receive();
-watch(["messages", "load"], receive);
+watch(["messages", "fresh"], receive);
 watch(["written"], drawWritten);

@@ -13,7 +13,7 @@ class MessageList(ScriptedComponent):
     """Messages to edit, add, delete and move; text in it is never replaced by a late update.
 
     Props: ``messages``, what the document holds, taken over unless something was changed here
-    since; ``load``, a word that when it is new makes ``messages`` be taken over anyway;
+    since; ``fresh``, a word that when it is new makes ``messages`` be taken over anyway;
     ``written``, ``{"roles", "words", "notes"}``: of messages with these roles, the role words
     that the template writes, and what is to be said of it. ``value``: a list of ``{"role",
     "content", "tool_calls"?}``, the calls as JSON text, or None. Event ``edit``.
@@ -22,6 +22,14 @@ class MessageList(ScriptedComponent):
     SCRIPT = "message_list.js"
     PICK_EVENTS = ("edit",)
 
-    def __init__(self, value: Any = None, **layout: Any) -> None:
-        props: dict[str, Any] = {"messages": [], "load": "", "written": None}
+    def __init__(
+        self,
+        value: Any = None,
+        *,
+        messages: list[dict[str, Any]] | None = None,
+        fresh: str = "",
+        written: dict[str, Any] | None = None,
+        **layout: Any,
+    ) -> None:
+        props = {"messages": messages or [], "fresh": fresh, "written": written}
         super().__init__(value, {"roles": list(ROLES)}, **props, **layout)

@@ -133,7 +133,7 @@ def follow(engine: Engine, past: Past, value: Any) -> tuple[Any, ...]:
     except InputError:
         same = False
     return (
-        gr.update(messages=value if same else for_editor(messages), load=""),
+        gr.update(messages=value if same else for_editor(messages), fresh=""),
         gr.update(visible=tool_form.fits(engine.vocabulary)),
         engine.decode(talk.ids),
         json.dumps(list(talk.ids)),
@@ -161,7 +161,7 @@ def _spelt(value: Any) -> str:
 def _loader(messages: list[Message], tools: list[Message]) -> Callable[[Engine], tuple[Any, str]]:
     def load_example(engine: Engine) -> tuple[Any, str]:
         """(editor, tools) of an example, whatever stood there."""
-        shown = gr.update(messages=for_editor(messages), load=secrets.token_hex(4))
+        shown = gr.update(messages=for_editor(messages), fresh=secrets.token_hex(4))
         return shown, _spelt(tools)
 
     return load_example

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from core import snippets
+from core import snippets, tool_form
 from core.sampling import Sampler, draw, reshape
 
 pytestmark = pytest.mark.usefixtures("float32_only")
@@ -108,7 +108,7 @@ def test_chat_code(smollm2):
     prompt = smollm2.render_chat(messages).ids
     chosen = [token.id for token in smollm2.tokenize(" Hi!")]
     ids = [*prompt, *chosen]
-    names, printed = run(snippets.chat_code(smollm2.info, messages, ids, len(prompt)))
+    names, printed = run(snippets.chat_code(smollm2.info, messages, (), ids, len(prompt)))
     assert names["prompt_ids"] == list(prompt)
     assert "True" in printed.splitlines()
     assert printed.rstrip("\n").endswith(smollm2.decode(ids))
@@ -119,7 +119,7 @@ def test_chat_code_of_a_base_model(gemma):
     """Gemma's base model has no template of its own: the code brings the one that was used."""
     messages = [{"role": "user", "content": "Hello"}]
     prompt = gemma.render_chat(messages).ids
-    names, _ = run(snippets.chat_code(gemma.info, messages, prompt, len(prompt)))
+    names, _ = run(snippets.chat_code(gemma.info, messages, (), prompt, len(prompt)))
     assert names["prompt_ids"] == list(prompt)
 
 
@@ -132,3 +132,25 @@ def test_next_token_code_of_gemma(gemma):
     assert names["top"].indices.tolist() == distribution.top(5).tolist()
     expected = distribution.logprob_by_id[distribution.top(5)]
     np.testing.assert_allclose(names["top"].values.numpy(), expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("template", ["", tool_form.template()], ids=["own", "lent"])
+@pytest.mark.parametrize("hide", [True, False])
+def test_chat_code_of_tools(smollm2, template, hide):
+    """Tools, calls and special-token text, as text or as control tokens: the ids on the screen."""
+    call = {"type": "function", "function": {"name": "f", "arguments": {"a\\": "<|im_end|>'\""}}}
+    messages = [
+        {"role": "user", "content": "é <|im_start|>user\n{x}"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "<|endoftext|>1"},
+    ]
+    tools = [{"name": "f<|im_end|>", "parameters": {"n": None}}]
+    written = {"tools": tools, "add_generation_prompt": False, "template": template or None}
+    ids = smollm2.render_chat(messages, control_tokens=not hide, **written).ids
+    code = snippets.chat_code(
+        smollm2.info, messages, tools, ids, len(ids),
+        template=template, add_generation_prompt=False, hide=hide,
+    )  # fmt: skip
+    names, printed = run(code)
+    assert names["prompt_ids"] == list(ids)
+    assert "True" in printed.splitlines()
