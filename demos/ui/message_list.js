@@ -38,8 +38,7 @@ function take(others) {
   cards = others;
   base = asText();
   drawCards();
-  props.value = current();
-  trigger("edit");
+  commit();
 }
 
 function button(words, label, act) {

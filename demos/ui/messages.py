@@ -221,5 +221,5 @@ def _to_copy(label: str) -> gr.Textbox:
         max_lines=8,
         interactive=False,
         buttons=["copy"],
-        elem_classes=["lab-input", "lab-json"],
+        elem_classes=["lab-input", "lab-json", "lab-copy"],
     )
