@@ -4,7 +4,6 @@ Everything a notebook can ask for. NaN never leaves: what was not predicted is n
 Knows nothing of Gradio.
 """
 
-import json
 import math
 from typing import Any
 
@@ -12,13 +11,12 @@ import numpy as np
 
 from core import chat, limits
 from core.engines import Engine
-from core.errors import InputError
 from core.measures import measure, surprisal_bits
+from core.messages import parse_messages, parse_tools
 from core.sampling import Sampler, generate
 from core.tokens import Distribution, ScoredText, Token
 
 Json = dict[str, Any]
-MAX_DEPTH = 32  # of lists and objects in the JSON that is given
 
 
 def tokenize(engine: Engine, text: str, control_tokens: bool = False) -> Json:
@@ -149,59 +147,6 @@ def checked_sampler(
 def checked_seed(seed: Any) -> int:
     """A seed for numpy's generator; raises InputError."""
     return limits.check_whole_number(seed, "The seed", 0, 2**32 - 1)
-
-
-def parse_messages(text: str) -> list[Json]:
-    """Chat messages from JSON text: a list of objects with a role; raises InputError."""
-    messages = parse_json_list(text, "messages")
-    for number, message in enumerate(messages, start=1):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise InputError(
-                f"Message {number} is not an object with a role. Write for example "
-                '[{"role": "user", "content": "Hello"}].'
-            )
-    if not messages:
-        raise InputError("There are no messages. Write at least one, with a role and a content.")
-    return messages
-
-
-def parse_tools(text: str) -> list[Json] | None:
-    """Tool definitions from JSON text, None for blank text; raises InputError."""
-    if not limits.check_text(text, "JSON of the tools", may_be_empty=True).strip():
-        return None
-    tools = parse_json_list(text, "tools")
-    if not all(isinstance(tool, dict) for tool in tools):
-        raise InputError("Every tool must be a JSON object that describes one function.")
-    return tools
-
-
-def parse_json_list(text: str, what: str) -> list[Any]:
-    """A JSON list from text; raises InputError that says where the JSON breaks."""
-    limits.check_text(text, f"JSON of the {what}")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"The {what} are not valid JSON: {error}. Names and texts stand in double quotes, "
-            "items are separated by commas, and every bracket is closed."
-        ) from error
-    if not isinstance(value, list):
-        raise InputError(f"The {what} must be a JSON list, in square brackets.")
-    _check_strings(value, what)
-    return value
-
-
-def _check_strings(value: Any, what: str, depth: int = 0) -> None:
-    """JSON escapes can spell what no text may hold; look at every string, keys included."""
-    if depth > MAX_DEPTH:
-        raise InputError(f"The {what} are nested more than {MAX_DEPTH} deep. Flatten them.")
-    if isinstance(value, str):
-        limits.check_text(value, f"text in the {what}", may_be_empty=True)
-    elif isinstance(value, dict | list):
-        for item in value:
-            _check_strings(item, what, depth + 1)
-        for item in value.values() if isinstance(value, dict) else ():
-            _check_strings(item, what, depth + 1)
 
 
 def _token(token: Token) -> Json:

@@ -67,23 +67,44 @@ def roles(document: ChatDocument, vocabulary: Vocabulary) -> list[str]:
 
 
 def template_notes(
-    document: ChatDocument, vocabulary: Vocabulary, given_roles: Sequence[str]
+    document: ChatDocument,
+    vocabulary: Vocabulary,
+    given_roles: Sequence[str],
+    written_roles: Sequence[str | None] | None = None,
 ) -> list[str]:
     """What a template made of the roles it was given, where that is not to be expected.
 
-    ``document`` ends with a generation prompt.
+    ``document`` ends with a generation prompt. ``written_roles[i]`` is the word of the turn
+    that message i stands in, None where it is not written; unknown without them.
     """
     written = [turn.role for turn in turns(document, vocabulary)]
     notes = []
-    if "system" in given_roles and "system" not in written:
+    if (given_roles[0], *(written_roles or ())[:1]) == ("system", None):
+        notes.append("It leaves the system prompt out.")
+    elif "system" in given_roles and "system" not in written:
         notes.append("It has no system turn: the system prompt is put into your first message.")
     if "system" in written and "system" not in given_roles:
         notes.append("It adds a system turn of its own where you give none.")
-    if document.turn_start is not None and written[-1] != "assistant":
-        notes.append(
-            f"It writes the assistant's role as “{written[-1]}”, the word this model was made with."
-        )
+    if document.turn_start is not None:
+        notes += _tool_notes(given_roles, written_roles or ())
+        if written[-1] != "assistant":
+            notes.append(
+                f"It writes the assistant's role as “{written[-1]}”, the word this model was "
+                "made with."
+            )
     return [f"About this template: {' '.join(notes)}"] if notes else []
+
+
+def _tool_notes(given: Sequence[str], written: Sequence[str | None]) -> list[str]:
+    """Where the words of tool messages stand, when not in a turn of that name."""
+    pairs = zip(given, written, strict=False)
+    words = dict.fromkeys(word for role, word in pairs if role == "tool" and word != "tool")
+    return [
+        "It leaves out what the tools gave."
+        if word is None
+        else f"It has no tool turn: what a tool gave stands in a turn “{word}”."
+        for word in words
+    ]
 
 
 def without_closing(document: ChatDocument, vocabulary: Vocabulary) -> ChatDocument:

@@ -39,7 +39,9 @@ class Conversation(Document):
     ``first_messages`` and ``tools`` are what the first ``n_templated`` ids were written
     from, ``messages`` all that still stand, ``reaches[i]`` one past the last token of message
     i, its end of turn included. ``turn_start`` is the template's turn marker; ``draws`` says
-    which tokens a sampler wrote.
+    which tokens a sampler wrote. ``template`` is the text of the one written with, "" for the
+    model's own; ``control_tokens``: text that spells a special token was read as one;
+    ``begun_open``: the model's turn was opened after the first messages.
     """
 
     turn_start: int | None = None
@@ -49,6 +51,9 @@ class Conversation(Document):
     tools: Messages = ()
     n_templated: int = 0
     draws: tuple[Draw, ...] = ()
+    template: str = ""
+    control_tokens: bool = False
+    begun_open: bool = True
 
     @property
     def rendered(self) -> ChatDocument:
@@ -119,6 +124,7 @@ def begun(
     *,
     add_generation_prompt: bool = True,
     control_tokens: bool = False,
+    template: str = "",
 ) -> Conversation:
     """A conversation with what the template writes of its first messages.
 
@@ -131,6 +137,7 @@ def begun(
             tools=tools or None,
             add_generation_prompt=add_generation_prompt,
             control_tokens=control_tokens,
+            template=template or None,
         )
 
     rendered = write(messages)
@@ -142,6 +149,9 @@ def begun(
         first_messages=messages,
         tools=tools,
         n_templated=len(rendered.ids),
+        template=template,
+        control_tokens=control_tokens,
+        begun_open=add_generation_prompt,
     )
 
 
@@ -169,12 +179,19 @@ def open_message(engine: Engine, now: Conversation) -> Message | None:
     return message(last.role if last.role in ("system", "user") else "assistant", text)
 
 
+def current_messages(engine: Engine, now: Conversation) -> Messages:
+    """All messages of the document as it stands, a reply that was begun with them."""
+    said = open_message(engine, now) if now.ids else None
+    return (*now.messages, *([said] if said and said["content"] else []))
+
+
 def _next_turn(
     engine: Engine, now: Conversation, user: str, add_generation_prompt: bool
 ) -> tuple[int, ...]:
     """What the template writes from the end of the last turn to (past) the user's new turn.
 
     Which words stand before makes no difference to it, but some templates insist on an order.
+    Special-token text in it stays plain, whatever the first messages were read as.
     """
     system = [m for m in now.first_messages[:1] if m["role"] == "system"]
     stub = [message("user", PLACEHOLDER), message("assistant", PLACEHOLDER), message("user", user)]
@@ -182,6 +199,7 @@ def _next_turn(
         [*system, *stub],
         tools=now.tools or None,
         add_generation_prompt=add_generation_prompt,
+        template=now.template or None,
     )
     n_turns_after = 2 if add_generation_prompt else 1
     return chat.next_turn_ids(rendered, engine.vocabulary, n_turns_after)

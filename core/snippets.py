@@ -110,26 +110,64 @@ def chat_code(
     tools: Sequence[Message],
     ids: Ids,
     n_templated: int,
+    *,
+    template: str = "",
+    add_generation_prompt: bool = True,
+    hide: bool = False,
 ) -> str:
     """The document a template makes of the first messages, and the ids that are on the screen.
 
-    ``n_templated``: how many leading ids still are as the template wrote them.
+    ``n_templated``: how many leading ids still are as the template wrote them. ``template``:
+    Token Lab's, where one was used. ``hide``: the messages spell special tokens and are to
+    keep them as plain text.
     """
-    lent = "# the model brings no template; this one is Token Lab's\n"
-    lent += f"tokenizer.chat_template = r'''{info.lent_template}'''\n"
+    lent = template or info.lent_template
+    own = "# not the model's own template: this one is Token Lab's\n"
+    own += f"tokenizer.chat_template = {lent!r}\n"
+    tokenized = 'tokenizer(rendered, add_special_tokens=False)["input_ids"]'
     return f"""from transformers import AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained({info.folder!r})
-{lent if info.lent_template else ""}messages = {list(messages)!r}
-rendered = tokenizer.apply_chat_template(
-    messages, tools={list(tools) or None!r}, add_generation_prompt=True, tokenize=False
+{own if lent else ""}messages = {list(messages)!r}
+tools = {list(tools)!r}
+{HIDING if hide else ""}rendered = tokenizer.apply_chat_template(
+    messages, tools=tools or None, add_generation_prompt={add_generation_prompt}, tokenize=False
 )
 print(rendered)
-prompt_ids = tokenizer(rendered, add_special_tokens=False)["input_ids"]
+prompt_ids = {"plain_ids(rendered)" if hide else tokenized}
 ids = {list(ids)!r}  # the document on the screen
 n = {n_templated}  # its first ids are the template's, the others came after
 print(ids[:n] == prompt_ids[:n])
 print(tokenizer.decode(ids))
+"""
+
+
+HIDING = """import json
+import re
+
+# special-token text in a message stays text: hidden from the template, brought back after it
+names = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special]
+names.sort(key=len, reverse=True)
+marks = {name: f"\\uf8f0{i}\\uf8f1" for i, name in enumerate(names)}
+
+
+def replaced(text, pairs):
+    for old, new in pairs:
+        text = text.replace(old, new)
+    return text
+
+
+def plain_ids(text):
+    ids = []
+    for piece in re.split("(" + "|".join(map(re.escape, names)) + ")", text):
+        back = replaced(piece, [(mark, name) for name, mark in marks.items()])
+        as_text = piece not in names
+        ids += tokenizer(back, add_special_tokens=False, split_special_tokens=as_text)["input_ids"]
+    return ids
+
+
+given = json.dumps([messages, tools], ensure_ascii=False)
+messages, tools = json.loads(replaced(given, marks.items()))
 """
 
 

@@ -11,17 +11,18 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from core import charts, chat, limits
+from core import charts, chat, limits, template_facts, tool_form
 from core.branches import Branches
 from core.conversation import Conversation, with_open_turn, with_turn_ended
 from core.document import Document
 from core.engines import Engine
 from core.errors import InputError, NoChatTemplate
 from core.measures import surprisal_bits
+from core.messages import ROLES
 from core.snippets import chat_code
 from core.tokens import ChatDocument
 from demos import Demo
-from demos.ui import breaking, forcing, paths, replies, templates_panel, views, writing
+from demos.ui import breaking, forcing, messages, paths, replies, templates_panel, views, writing
 from demos.ui.breaking import Breaking
 from demos.ui.component import TokenStrip
 from demos.ui.events import Page
@@ -37,7 +38,8 @@ EXAMPLES = (
     "What is 7 times 8?",
 )
 SYSTEM = "You are a helpful assistant. Answer in one sentence."
-TONES = {"system": "system", "user": "user", "assistant": "assistant", "model": "assistant"}
+COMPACT = "Compact: special tokens as ◆"
+TONES = {role: role for role in ROLES} | {"model": "assistant"}
 
 
 def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, Any]:
@@ -73,7 +75,7 @@ def show(engine: Engine, past: Past, position: int) -> View:
         blank = gr.update(**views.no_candidates("End your turn: then the model predicts."))
         return past, strip, blank, gr.update(facts=[]), None, "", tree
     listing = views.position_view(engine, talk.ids, position, N_LISTED)
-    code = chat_code(engine.info, talk.first_messages, talk.tools, talk.ids, talk.n_templated)
+    code = _code(engine, talk)
     facts = _document_facts(engine, talk)
     if position == 0:
         return past, strip, gr.update(**listing), gr.update(facts=facts), None, code, tree
@@ -86,6 +88,20 @@ def show(engine: Engine, past: Past, position: int) -> View:
 STEPS = Writing(show)
 REPLIES = Replying(STEPS, lambda engine, talk: _strip(engine, talk.rendered, talk, None))
 BREAKS = Breaking(STEPS, REPLIES.strip)
+
+
+def _code(engine: Engine, talk: Conversation) -> str:
+    given = (talk.first_messages, talk.tools)
+    names = [engine.vocabulary.token(i).text for i in engine.vocabulary.specials]
+    return chat_code(
+        engine.info,
+        *given,
+        talk.ids,
+        talk.n_templated,
+        template=talk.template,
+        add_generation_prompt=talk.begun_open,
+        hide=not talk.control_tokens and chat.spells_special(given, names),
+    )
 
 
 def _reply_chart(engine: Engine, document: Document) -> Any:
@@ -130,9 +146,10 @@ def _document_facts(engine: Engine, talk: Conversation) -> list[dict[str, str]]:
 def undo(engine: Engine, past: Past, user: str) -> tuple[Any, ...]:
     """One step back; a message that was sent returns to its box."""
     before = past.undo()
-    sent = past.now.messages[len(before.now.messages) :]
-    own = bool(sent) and sent[-1]["role"] == "user"
-    words = sent[-1]["content"] if own and not user else gr.skip()
+    n, now = len(before.now.messages), past.now.messages
+    sent = now[n:] if now[:n] == before.now.messages and len(now) <= n + 2 else ()
+    typed = bool(sent) and sent[-1]["role"] == "user"
+    words = sent[-1]["content"] if typed and not user else gr.skip()
     return (*STEPS.look_at_end(engine, before), words)
 
 
@@ -154,20 +171,31 @@ def first_view(engine: Engine, past: Past, system: str, user: str) -> tuple[Any,
 
 def _note(engine: Engine, talk: Conversation, system: str) -> Any:
     """What is to be known about the template, as a line of its own; hidden when nothing is."""
-    notes = [engine.info.chat_note] if engine.info.chat_note else []
+    notes = [engine.info.chat_note] if engine.info.chat_note and not talk.template else []
     if talk.ids:
+        notes += [tool_form.NOTE] if talk.template else []
         # as it was first written: the document itself may have been changed since
-        written = engine.render_chat(talk.first_messages, tools=talk.tools or None)
-        given = [message["role"] for message in talk.first_messages]
-        notes += chat.template_notes(written, engine.vocabulary, given)
+        notes += template_facts.notes(engine, talk.first_messages, talk.tools, talk.template)
         if talk.system.strip() != str(system).strip():
             notes.append("The system prompt stands at the start: “New chat” lets you change it.")
     return gr.update(value=" ".join(notes), visible=bool(notes))
 
 
+def follow(engine: Engine, past: Past, system: str, edited: Any) -> tuple[Any, ...]:
+    """(note, *what the messages panel shows) of the document as it stands."""
+    return (_note(engine, past.now, system), *messages.follow(engine, past, edited))
+
+
+def fold(engine: Engine, folded: Any) -> Any:
+    """Special tokens as small marks, or spelt out."""
+    return gr.update(folded=limits.check_bool(folded, "“Compact”"))
+
+
 def build(page: Page) -> None:
     """Messages above the document; candidates beside the chart below it."""
-    gr.Markdown(LEAD, elem_classes="lab-lead")
+    with gr.Row(elem_classes="lab-lead-row"):
+        gr.Markdown(LEAD, elem_classes="lab-lead")
+        compact = gr.Checkbox(False, label=COMPACT, container=False, elem_classes="lab-switch")
     note = gr.Markdown("", elem_classes="lab-quiet", visible=False)
     with gr.Row(equal_height=True):
         system = text_box(SYSTEM, "System prompt (may be empty)", lines=1, scale=3)
@@ -181,6 +209,7 @@ def build(page: Page) -> None:
         desk = writing.place(Branches.of(Conversation()), strip)
     beside = replies.place_table()
     paths.build_comparison(page, desk.branches, desk.tree)
+    panel = messages.build(page, STEPS, desk)
     forcing.build(page, STEPS, desk)
 
     past, outputs = desk.branches, desk.outputs
@@ -199,7 +228,15 @@ def build(page: Page) -> None:
     templates_panel.build(page, desk, system, user)
     replies.connect(page, REPLIES, desk, (go, stop), buttons, settings, beside)
     writing.connect_lookahead(page, desk)
-    page.first_view(first_view, typed, [*outputs, user, note])
+    page.connect(compact.change, fold, [compact], [strip], latest_only=True, uses_model=False)
+
+    def after(event: Any) -> None:
+        given, shown = [past, system, panel.editor], [note, *panel.outputs]
+        page.connect(event.then, follow, given, shown, latest_only=True, uses_model=False)
+
+    for event in desk.shown:
+        after(event)
+    page.first_view(first_view, typed, [*outputs, user, note], then=after)
 
 
 DEMO = Demo(slug="chat-document", title="Chat-as-Document", order=5, build=build)

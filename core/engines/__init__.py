@@ -98,10 +98,12 @@ class Engine(Protocol):
         tools: Sequence[dict[str, Any]] | None = None,
         add_generation_prompt: bool = True,
         control_tokens: bool = False,
+        template: str | None = None,
     ) -> ChatDocument:
         """Write messages with the tokenizer's own chat template, as ids.
 
         Special-token text inside a message is plain text unless ``control_tokens``.
+        ``template``, Jinja text, is written with instead of the tokenizer's own.
         Raises NoChatTemplate, and InputError when the template refuses the messages.
         """
 

@@ -26,7 +26,7 @@ class ChatWriter:
         self._tokenizer = tokenizer
         self.lent_template, self.note = _lent_template(tokenizer)
         self._guard = Guard(tuple(tokenizer.all_special_tokens) + _other_specials(tokenizer))
-        self._turn_start = self._find_turn_start()
+        self._turn_start = self._find_turn_start(None)
 
     def write(
         self,
@@ -34,23 +34,27 @@ class ChatWriter:
         tools: Sequence[dict[str, Any]] | None,
         add_generation_prompt: bool,
         control_tokens: bool,
+        template: str | None = None,
     ) -> ChatDocument:
-        """The messages as one document of ids."""
+        """The messages as one document of ids; ``template`` takes the place of the tokenizer's."""
         given, tools = list(messages), list(tools or [])
         hidden = not control_tokens and spells_special([given, tools], self._guard.names)
         if hidden:
             given, tools = guarded(given, self._guard), guarded(tools, self._guard)
-        text = self._render(given, tools, add_generation_prompt)
+        text = self._render(given, tools, add_generation_prompt, template)
         ids = self._guarded_ids(text) if hidden else self._plain_ids(text)
-        return ChatDocument(tuple(ids), self._turn_start)
+        turn_start = self._find_turn_start(template) if template else self._turn_start
+        return ChatDocument(tuple(ids), turn_start)
 
     def _render(
         self,
         messages: list[dict[str, Any]],
         tools: list[dict[str, Any]],
         add_generation_prompt: bool,
+        template: str | None,
     ) -> str:
-        if not self.lent_template and self._tokenizer.chat_template is None:
+        used = template or self.lent_template or None
+        if used is None and self._tokenizer.chat_template is None:
             raise NoChatTemplate(
                 "This model has no chat template, so there is no agreed way to write messages "
                 "for it. Start Token Lab with an instruct model, for example "
@@ -63,7 +67,7 @@ class ChatWriter:
                 self._tokenizer.apply_chat_template(
                     messages,
                     tools=tools or None,
-                    chat_template=self.lent_template or None,
+                    chat_template=used,
                     add_generation_prompt=add_generation_prompt,
                     tokenize=False,
                 )
@@ -72,7 +76,7 @@ class ChatWriter:
             raise  # the template is broken, not the messages
         except (jinja2.TemplateError, TypeError, KeyError) as error:
             raise InputError(
-                f"The model's chat template refuses these messages: {error}. "
+                f"The chat template refuses these messages: {error}. "
                 "Check the roles, their order and that every message has content."
             ) from error
 
@@ -89,12 +93,12 @@ class ChatWriter:
             ids += self._plain_ids(piece, as_text=not control)
         return ids
 
-    def _find_turn_start(self) -> int | None:
+    def _find_turn_start(self, template: str | None) -> int | None:
         """The control token that opens a turn: the first one of the generation prompt."""
         probe = [{"role": "user", "content": "x"}]
         try:
-            without = self._render(probe, [], False)
-            prompt = self._render(probe, [], True).removeprefix(without)
+            without = self._render(probe, [], False, template)
+            prompt = self._render(probe, [], True, template).removeprefix(without)
         except (InputError, NoChatTemplate):
             return None
         ids = self._plain_ids(prompt)

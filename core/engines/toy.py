@@ -111,8 +111,11 @@ class ToyEngine:
         tools: Sequence[dict[str, Any]] | None = None,
         add_generation_prompt: bool = True,
         control_tokens: bool = False,
+        template: str | None = None,
     ) -> ChatDocument:
         """``<bos>`` and ``<turn>role\\ncontent</turn>\\n`` for each message; see Engine."""
+        if template is not None:
+            raise InputError("The toy model has one form of its own. Choose no other template.")
         ids = [BOS]
         for message in messages:
             if not isinstance(message.get("content"), str):

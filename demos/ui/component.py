@@ -16,7 +16,15 @@ import gradio as gr
 from demos.ui.glossary import GLOSSARY
 
 HERE = Path(__file__).parent
-NESTED_PROPS = {"tokens", "rows", "rest", "facts", "ahead"}  # read by "nested" in shared.js
+NESTED_PROPS = {
+    "tokens",
+    "rows",
+    "rest",
+    "facts",
+    "ahead",
+    "messages",
+    "written",
+}  # read by "nested" in shared.js
 
 
 @cache
@@ -88,7 +96,8 @@ def _template(config: dict[str, Any]) -> str:
 class TokenStrip(ScriptedComponent):
     """Tokens as chips, the hero of every demo.
 
-    Props: ``tokens``, chips of ``core.display.chip``; ``heading``, a line above. ``value``:
+    Props: ``tokens``, chips of ``core.display.chip``; ``heading``, a line above; ``folded``,
+    special tokens as small marks. ``value``:
     the selected span ``{"start": i, "stop": j}`` (half open) or None. Event ``pick``.
     ``name`` is for screen readers. ``lines`` fixes the height, so that nothing below moves
     while a text grows; 0 lets it grow.
@@ -107,10 +116,12 @@ class TokenStrip(ScriptedComponent):
         lines: int = 0,
         tokens: list[dict[str, Any]] | None = None,
         heading: str = "",
+        folded: bool = False,
         **layout: Any,
     ) -> None:
         config = {"name": name, "selectable": selectable, "compact": compact, "lines": lines}
-        super().__init__(value, config, tokens=tokens or [], heading=heading, **layout)
+        shown = {"tokens": tokens or [], "heading": heading, "folded": folded}
+        super().__init__(value, config, **shown, **layout)
 
 
 COLUMNS = ("rank", "token", "probability", "surprisal", "model", "sampler")

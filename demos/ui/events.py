@@ -104,8 +104,14 @@ class Page:
         outputs: Sequence[Any],
         *,
         uses_model: bool = True,
+        then: Callable[[Any], None] = lambda event: None,
     ) -> None:
-        """Call ``handler`` as soon as the engine is there, so that the page opens alive."""
+        """Call ``handler`` as soon as the engine is there, so that the page opens alive.
+
+        ``then(event)`` connects what follows it.
+        """
         self.first_views.append(
-            lambda trigger: self.connect(trigger, handler, inputs, outputs, uses_model=uses_model)
+            lambda trigger: then(
+                self.connect(trigger, handler, inputs, outputs, uses_model=uses_model)
+            )
         )

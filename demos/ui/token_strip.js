@@ -67,6 +67,7 @@ function draw() {
   heading.textContent = props.heading || "";
   heading.hidden = !props.heading;
   strip.classList.toggle("lab-strip-compact", !!config.compact);
+  strip.classList.toggle("lab-strip-folded", !!props.folded);
   strip.classList.toggle("lab-strip-fixed", !!config.lines);
   strip.style.setProperty("--lab-lines", config.lines || 0);
   strip.setAttribute("aria-label", config.name || "Tokens");
@@ -191,4 +192,4 @@ strip.addEventListener("keydown", (event) => {
 });
 
 draw();
-watch(["tokens", "value", "heading"], draw);
+watch(["tokens", "value", "heading", "folded"], draw);

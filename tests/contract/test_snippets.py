@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from core import snippets
+from core import snippets, tool_form
 from core.sampling import Sampler, draw, reshape
 
 pytestmark = pytest.mark.usefixtures("float32_only")
@@ -132,3 +132,25 @@ def test_next_token_code_of_gemma(gemma):
     assert names["top"].indices.tolist() == distribution.top(5).tolist()
     expected = distribution.logprob_by_id[distribution.top(5)]
     np.testing.assert_allclose(names["top"].values.numpy(), expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("template", ["", tool_form.template()], ids=["own", "lent"])
+@pytest.mark.parametrize("hide", [True, False])
+def test_chat_code_of_tools(smollm2, template, hide):
+    """Tools, calls and special-token text, as text or as control tokens: the ids on the screen."""
+    call = {"type": "function", "function": {"name": "f", "arguments": {"a\\": "<|im_end|>'\""}}}
+    messages = [
+        {"role": "user", "content": "é <|im_start|>user\n{x}"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "<|endoftext|>1"},
+    ]
+    tools = [{"name": "f<|im_end|>", "parameters": {"n": None}}]
+    written = {"tools": tools, "add_generation_prompt": False, "template": template or None}
+    ids = smollm2.render_chat(messages, control_tokens=not hide, **written).ids
+    code = snippets.chat_code(
+        smollm2.info, messages, tools, ids, len(ids),
+        template=template, add_generation_prompt=False, hide=hide,
+    )  # fmt: skip
+    names, printed = run(code)
+    assert names["prompt_ids"] == list(ids)
+    assert "True" in printed.splitlines()

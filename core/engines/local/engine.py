@@ -122,10 +122,12 @@ class LocalEngine:
         tools: Sequence[dict[str, Any]] | None = None,
         add_generation_prompt: bool = True,
         control_tokens: bool = False,
+        template: str | None = None,
     ) -> ChatDocument:
         """Write messages with the tokenizer's template; see Engine."""
+        asked = (messages, tools, add_generation_prompt, control_tokens, template)
         with self._tokenizer_lock:
-            return self._writer.write(messages, tools, add_generation_prompt, control_tokens)
+            return self._writer.write(*asked)
 
     def _checked(self, ids: Ids) -> tuple[int, ...]:
         require_context(ids)
