@@ -13,6 +13,7 @@ from core.snippets import chat_code
 from demos import chat_document as chat_demo
 from demos.chat_document import STEPS
 from demos.ui import messages as panel
+from demos.ui.replies import SAMPLED
 from demos.ui.tool_examples import DATABASE, DATABASE_TOOLS, EXAMPLES, WEATHER
 
 EDITING = panel.Editing(STEPS)
@@ -164,7 +165,7 @@ def test_the_editor_shows_the_documents_messages(engine):
     past = chat_demo.end_turn(engine, empty(), "Be brief.", "Hi")[0]
     shown = panel.follow(engine, past, None)
     assert shown[0]["messages"] == TURNS[:2]
-    replied = list(chat_demo.reply(engine, past, chat_demo.SAMPLED, 1.0, 1, 5))[-1][0]
+    replied = list(chat_demo.REPLIES.reply(engine, past, SAMPLED, 1.0, 1, 5))[-1][0]
     _, _, text, ids, as_json = panel.follow(engine, replied, TURNS[:2])
     assert text == engine.decode(replied.now.ids)
     assert tuple(json.loads(ids)) == replied.now.ids

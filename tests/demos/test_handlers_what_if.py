@@ -1,9 +1,12 @@
 """One token replaced: the panel's handlers as plain functions."""
 
+import time
+
 import numpy as np
 import pytest
 from handling import (
     BAD_TEXTS,
+    Counting,
     assert_sentence,
     chip_facts,
     chip_ids,
@@ -183,7 +186,16 @@ def test_the_document_is_not_changed(toy):
 def test_a_long_document_says_how_far_it_is(toy):
     """While it is scored, twice, the numbers count up to the whole."""
     text = "The cat. " * (scoring.LONG // 8)
-    *waiting, view = with_text(toy, opened(toy, text), span(9), "x")
+
+    class Slow(Counting):
+        def score(self, ids, report, **options):
+            def slowly(*news):
+                report(*news)
+                time.sleep(0.05)
+
+            return toy.score(ids, report=slowly, **options)
+
+    *waiting, view = with_text(Slow(toy), opened(toy, text), span(9), "x")
     assert waiting
     assert all("Scoring: " in facts(numbers)["under way"] for numbers, *_ in waiting)
     assert "total change" in facts(view[0])
