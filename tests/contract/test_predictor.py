@@ -262,6 +262,48 @@ def test_thirty_people_who_click_are_served_in_one_pass(watched, plain):
         assert_next(plain, ids, predictor.next(ids))
 
 
+def test_documents_that_share_little_stand_side_by_side(model, plain, monkeypatch):
+    """Texts of many lengths, a token more each: rows of their own, the plain numbers."""
+    rng, rows = random.Random(3), []
+    predictor = Predictor(PackedModel(model), ROOMY)
+    texts = [tuple(rng.choices(range(VOCAB), k=rng.randint(1, 20))) for _ in range(20)]
+    texts = list(dict.fromkeys(texts))
+    predictor.next_of_each(texts)
+    one_by_one = PackedModel._forward_side_by_side
+
+    def counted(self, new, *others):
+        rows.append(len(new))
+        return one_by_one(self, new, *others)
+
+    monkeypatch.setattr(PackedModel, "_forward_side_by_side", counted)
+    longer = [(*text, 7) for text in texts]
+    for text, found in zip(longer, predictor.next_of_each(longer), strict=True):
+        assert_next(plain, text, found)
+    assert sum(rows) == len(texts)
+    again = [(*text, 8) for text in longer]  # from what the rows have kept
+    for text, found in zip(again, predictor.next_of_each(again), strict=True):
+        assert_next(plain, text, found)
+
+
+def test_candidates_of_one_text_share_its_columns(model, monkeypatch):
+    """Ten continuations of one text go in one row: what they share is not copied ten times."""
+    monkeypatch.delattr(PackedModel, "_forward_side_by_side")
+    predictor = Predictor(PackedModel(model), ROOMY)
+    text = tuple(range(30))
+    predictor.next(text)
+    assert len(predictor.next_of_each([(*text, token) for token in range(10)])) == 10
+
+
+@pytest.mark.parametrize("n", [1, 3, WINDOW, WINDOW + 3])
+def test_a_lone_step_gets_the_plain_numbers(model, plain, n):
+    """A single token more, within a window and past it."""
+    predictor, text = Predictor(PackedModel(model), ROOMY), tuple(range(n))
+    for token in (4, 4, 2):
+        predictor.next(text)
+        text = (*text, token)
+        assert_next(plain, text, predictor.next(text))
+
+
 def test_a_prompt_that_continues_one_under_way_waits_for_it(watched, plain):
     """Nothing is computed twice by two people who share a beginning at the same moment."""
     predictor = Predictor(watched, ROOMY)

@@ -30,13 +30,25 @@ class Arena:
         return sum(block.nbytes for block in self._blocks.values())
 
     def exchange(self, key: tuple[int, bool], new: torch.Tensor, write: Slots, read: Slots) -> Any:
-        """Keep new rows [1, heads, tokens, size] at ``write`` and return those at ``read``."""
+        """Keep new rows at ``write`` and return those at ``read``.
+
+        One row of tokens, [1, heads, tokens, size]; or, with ``read`` [rows, places], a token
+        in each row, [rows, heads, 1, size], which gets the keys or values of its own places.
+        """
+        apart = isinstance(read, torch.Tensor) and read.dim() == 2
+        if apart:
+            new = new.transpose(0, 2)
         block = self._blocks.get(key)
         if block is None:
             shape = (1, new.shape[1], self.n_slots, new.shape[3])
             block = self._blocks[key] = torch.empty(shape, dtype=new.dtype, device=new.device)
         block[:, :, write] = new
-        return block[:, :, read] if isinstance(read, slice) else block.index_select(2, read)
+        if isinstance(read, slice):
+            return block[:, :, read]
+        if not apart:
+            return block.index_select(2, read)
+        places = block.index_select(2, read.flatten())[0].reshape(-1, *read.shape, new.shape[3])
+        return places.transpose(0, 1)
 
 
 class PassCache(Cache):  # type: ignore[misc]  # transformers is untyped here

@@ -26,6 +26,7 @@ log = logging.getLogger("token_lab")
 Pause = Callable[[], None]
 FULL, SLIDING = "full_attention", "sliding_attention"
 TRIAL, FORK = (1, 2, 3, 4, 5, 6), (8, 9)
+APART = 3  # times the work that a mask over all columns may cost before rows stand apart
 
 
 class PackedModel:
@@ -74,7 +75,10 @@ class PackedModel:
         for node in new:
             node.under_way = True
         try:
-            hidden = self._forward(new, columns, _ancestry(new, columns, paths), pause)
+            if _is_apart(new, columns, paths):
+                hidden = self._forward_side_by_side(new, paths, pause)
+            else:
+                hidden = self._forward(new, columns, _ancestry(new, columns, paths), pause)
         finally:
             for node in new:
                 node.under_way = False
@@ -96,43 +100,64 @@ class PackedModel:
     ) -> torch.Tensor:
         """Hidden states [new, size] of a pass whose tokens see the columns in ``seen``."""
         depths = np.array([node.depth for node in new]) - 1
-        cache = PassCache(
-            self._arena,
-            as_slots([node.slot for node in new], self._device),
-            as_slots([node.slot for node in columns], self._device),
-        )
+        columns_depths = np.array([node.depth for node in columns]) - 1
+        masks = self._masks(seen, depths[:, None] - columns_depths)
+        read = as_slots([node.slot for node in columns], self._device)
+        return self._through_body(new, depths[None], read, masks, pause)[0]
+
+    def _forward_side_by_side(
+        self, new: list[Node], paths: Sequence[Sequence[Node]], pause: Pause | None
+    ) -> torch.Tensor:
+        """Hidden states [new, size] of one new token for each path, every path in a row of its own.
+
+        Shorter paths are filled up with a place of their own that is not looked at again.
+        """
+        lengths = np.array([len(path) for path in paths])
+        places = np.arange(lengths.max())
+        slots = np.array([[path[0].slot] * len(places) for path in paths])
+        for row, path in enumerate(paths):
+            slots[row, : len(path)] = [node.slot for node in path]
+        depths = lengths[:, None] - 1
+        masks = self._masks(places < lengths[:, None], depths - places, side_by_side=True)
+        read = torch.from_numpy(slots).to(self._device)
+        return self._through_body(new, depths, read, masks, pause)[:, 0]
+
+    def _through_body(
+        self, new: list[Node], positions: Any, read: Any, masks: Any, pause: Pause | None
+    ) -> torch.Tensor:
+        """Hidden states, in rows as ``positions`` has them."""
+        tokens = np.array([node.token for node in new]).reshape(positions.shape)
+        write = as_slots([node.slot for node in new], self._device)
         with self._pausing(pause):
             output = self._body(
-                input_ids=self._row([node.token for node in new]),
-                position_ids=self._row(depths),
-                attention_mask=self._masks(seen, depths, columns),
-                past_key_values=cache,
+                input_ids=torch.as_tensor(tokens, device=self._device),
+                position_ids=torch.as_tensor(positions, device=self._device),
+                attention_mask=masks,
+                past_key_values=PassCache(self._arena, write, read),
                 use_cache=True,
             )
-        hidden: torch.Tensor = output.last_hidden_state[0]
+        hidden: torch.Tensor = output.last_hidden_state
         return hidden
 
-    def _masks(self, seen: NDArray[np.bool_], depths: Any, columns: list[Node]) -> Any:
-        """The mask of each kind of layer, or the only one."""
-        masks = {}
-        for kind in self._types:
-            allowed = seen
-            if kind == SLIDING:
-                distance = depths[:, None] - (np.array([node.depth for node in columns]) - 1)
-                allowed = seen & (distance < self._window)
-            masks[kind] = self._additive(allowed)
+    def _masks(self, seen: NDArray[np.bool_], distances: Any, *, side_by_side: bool = False) -> Any:
+        """The mask of each kind of layer, or the only one; None for a lone row that sees all."""
+        allowed = {
+            kind: seen & (distances < self._window) if kind == SLIDING else seen
+            for kind in self._types
+        }
+        if len(seen) == 1 and all(mask.all() for mask in allowed.values()):
+            return None
+        masks = {
+            kind: self._additive(mask[:, None, None] if side_by_side else mask[None, None])
+            for kind, mask in allowed.items()
+        }
         return masks[self._types[0]] if self._one_mask else masks
 
     def _additive(self, allowed: NDArray[np.bool_]) -> torch.Tensor:
         """What is added to attention scores: 0 where a token may look, else the lowest number."""
         blocked = ~torch.from_numpy(allowed)
         added = torch.zeros(allowed.shape, dtype=self._dtype)
-        return added.masked_fill_(blocked, torch.finfo(self._dtype).min)[None, None].to(
-            self._device
-        )
-
-    def _row(self, values: Any) -> torch.Tensor:
-        return torch.as_tensor(values, device=self._device)[None]
+        return added.masked_fill_(blocked, torch.finfo(self._dtype).min).to(self._device)
 
     @contextmanager
     def _pausing(self, pause: Pause | None) -> Iterator[None]:
@@ -220,17 +245,29 @@ def open_model(model: Any) -> PackedModel | WholeModel:
 @torch.inference_mode()
 def _agree(packed: PackedModel, model: Any) -> bool:
     """Whether a document and a fork of it get the plain forward's logits, up to rounding."""
-    packed = packed.with_slots(n_slots := len(TRIAL) + len(FORK))
-    tree = PrefixTree(n_slots)
-    documents = (TRIAL, (*TRIAL[: -len(FORK)], *FORK))
-    paths = [tree.pin(document) for document in documents]
-    rows = packed.logits(packed.compute(paths, [path[-1] for path in paths]))
+    forked, longer = (*TRIAL[: -len(FORK)], *FORK), (*TRIAL, FORK[0])
+    packed, tree = packed.with_slots(4 * len(longer)), PrefixTree(4 * len(longer))
+    rows = []
+    for documents in ((TRIAL, forked), (longer,)):  # together, then a lone step
+        paths = [tree.pin(document) for document in documents]
+        rows.append(packed.logits(packed.compute(paths, [path[-1] for path in paths])))
     plain = [
         model(torch.tensor([document], device=model.device)).logits[0, -1].float()
-        for document in documents
+        for document in (TRIAL, forked, longer)
     ]
     tolerance = 1e-2 if model.dtype == torch.float32 else 1.0
-    return torch.allclose(rows, torch.stack(plain), rtol=0, atol=tolerance)
+    return torch.allclose(torch.cat(rows), torch.stack(plain), rtol=0, atol=tolerance)
+
+
+def _is_apart(new: list[Node], columns: list[Node], paths: Sequence[Sequence[Node]]) -> bool:
+    """Whether every path has one new token, its last, and the paths share little.
+
+    Then rows of their own cost less than one row with a mask over all columns.
+    """
+    if len(new) != len(paths) or [path[-1] for path in paths] != new:
+        return False
+    n_places = len(paths) * max(map(len, paths))
+    return len(new) > 1 and len(new) * len(columns) > APART * n_places
 
 
 def _ancestry(

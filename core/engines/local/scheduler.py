@@ -17,7 +17,8 @@ from enum import IntEnum
 
 _OPEN: "weakref.WeakSet[Scheduler]" = weakref.WeakSet()
 CLOSING_SECONDS = 5.0
-GATHER_SECONDS = 0.005  # those who come within this time of each other are served together
+GATHER_SECONDS = 0.005  # those who come within this time of each other are served together,
+LONGEST_GATHER = 0.05  # as long as more of them come
 IDLE_SECONDS = 5.0  # the thread ends when nothing came for so long
 QUIET_SECONDS = 0.15  # nobody asked for so long: time to look ahead
 
@@ -175,7 +176,7 @@ class Scheduler:
         if kind <= Urgency.PREFILL and self._has_company(kind, jobs, began):
             for job in jobs:
                 job.begun_again = True
-            time.sleep(GATHER_SECONDS)
+            self._gather(kind)
             raise Dropped
         waiting = [k for k in Urgency if k < kind and self._lines[k]]
         unwanted = kind is Urgency.LOOKAHEAD and bool(waiting)
@@ -185,6 +186,13 @@ class Scheduler:
             if self._one_pass(urgent):
                 self._last_inside = urgent
                 return
+
+    def _gather(self, kind: Urgency) -> None:
+        """Wait until nobody else comes."""
+        until, n_before = time.monotonic() + LONGEST_GATHER, -1
+        while len(self._lines[kind]) > n_before and time.monotonic() < until:
+            n_before = len(self._lines[kind])
+            time.sleep(GATHER_SECONDS)
 
     def _has_company(self, kind: Urgency, jobs: Sequence[Job], began: float) -> bool:
         """Whether others came just as a pass began: a class that clicks at once shares the next."""
