@@ -31,7 +31,7 @@ from demos.ui.panels import examples, text_box
 from demos.ui.replies import Past, Replying
 from demos.ui.writing import N_LISTED, View, Writing
 
-LEAD = "Write a message and end the turn: the model goes on with the document, token by token."
+LEAD = "Write a message and end the turn: the model goes on with the document."
 EXAMPLES = (
     "What is the capital of France?",
     "Write a haiku about winter.",
@@ -203,10 +203,11 @@ def build(page: Page) -> None:
         end = gr.Button("End turn", scale=1, min_width=100)
     examples(user, EXAMPLES)
     with gr.Column(elem_classes="lab-writing"):
-        strip = TokenStrip(name="The document, token by token", lines=8)
+        strip = TokenStrip(name="The document, token by token", lines=7)
         go, stop, back, forth, new = writing.step_buttons("Generate the reply", "New chat")
-        buttons, settings = replies.place_buttons(), replies.place_settings()
+        settings = replies.place_settings()
         desk = writing.place(Branches.of(Conversation()), strip)
+    buttons = replies.place_buttons()
     beside = replies.place_table()
     paths.build_comparison(page, desk.branches, desk.tree)
     panel = messages.build(page, STEPS, desk)

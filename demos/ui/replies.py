@@ -134,8 +134,8 @@ def _beside(engine: Engine, past: Past) -> list[Reply]:
     return replies_at(known, place.ids, engine.info.stop_ids) if place else []
 
 
-def table(engine: Engine, past: Past) -> tuple[Any, Any]:
-    """(table, code): the replies beside each other, and the lines that sum up their bits."""
+def table(engine: Engine, past: Past) -> tuple[Any, Any, Any]:
+    """(table, code, its fold): the replies beside each other, and how their bits are summed up."""
     found = _beside(engine, past)
     rows = [_row(engine, past.now, one) for one in found]
     title = "Replies from the same place: click one to return to it" if len(rows) > 1 else "Reply"
@@ -144,7 +144,7 @@ def table(engine: Engine, past: Past) -> tuple[Any, Any]:
         if found
         else ""
     )
-    return gr.update(rows=rows, title=title), code
+    return gr.update(rows=rows, title=title), code, gr.update(visible=bool(found))
 
 
 def _row(engine: Engine, now: Conversation, reply: Reply) -> Json:
@@ -201,12 +201,12 @@ def place_settings() -> list[Any]:
         ]
 
 
-def place_table() -> tuple[DataTable, gr.Code]:
-    """(replies beside each other, the code of their bits); empty until something was drawn."""
+def place_table() -> tuple[DataTable, gr.Code, gr.Accordion]:
+    """(replies beside each other, the code of their bits, its fold); seen once one was drawn."""
     found = DataTable(heads=HEADS, name="Replies", choosable=True)
-    with gr.Accordion("Show the code: the bits of the replies", open=False):
+    with gr.Accordion("Show the code: the bits of the replies", open=False, visible=False) as fold:
         code = gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
-    return found, code
+    return found, code, fold
 
 
 def connect(
@@ -216,10 +216,10 @@ def connect(
     steps: tuple[gr.Button, gr.Button],
     buttons: tuple[gr.Textbox, gr.Button, gr.Button],
     settings: list[Any],
-    shown: tuple[DataTable, gr.Code],
+    shown: tuple[DataTable, gr.Code, gr.Accordion],
 ) -> None:
     """What Generate, Stop, Retry and a click on a reply do; ``steps``: (generate, stop)."""
-    (go, stop), (words, again, here), (found, code) = steps, buttons, shown
+    (go, stop), (words, again, here), found = steps, buttons, shown[0]
     past, outputs = desk.branches, desk.outputs
     begun = [past, words, *settings]
     running = [
@@ -234,12 +234,12 @@ def connect(
         page.connect(stopped.then, replying.steps.look_at_end, [past], outputs),
         page.connect(found.pick, replying.visit, [past, found], outputs, latest_only=True),
     ]
-    follow(page, desk, found, code, here)
+    follow(page, desk, list(shown), here)
 
 
-def follow(page: Page, desk: Desk, found: DataTable, code: gr.Code, here: gr.Button) -> None:
+def follow(page: Page, desk: Desk, shown: list[Any], here: gr.Button) -> None:
     """Draw the table anew, and offer the selected token, after whatever changed the view."""
     seen = {"latest_only": True, "uses_model": False}
     for event in desk.shown:
-        page.connect(event.then, table, [desk.branches], [found, code], **seen)
+        page.connect(event.then, table, [desk.branches], shown, **seen)
         page.connect(event.then, offer, [desk.branches, desk.strip], [here], **seen)

@@ -57,7 +57,7 @@ def test_retry_draws_from_the_same_place_with_the_next_seed(engine):
         past = retried(engine, past)
         assert past.now.ids == sampled(engine, opened.now.ids, seed, 6)
         assert all(any(continues(e, end) for e in past.ends) for end in before.ends)
-    update, _ = replies.table(engine, past)
+    update, *_ = replies.table(engine, past)
     assert [row[1] for row in cells(update)] == ["1", "2", "3"]
     assert [row["here"] for row in update["rows"]] == [False, False, True]
 
@@ -75,7 +75,7 @@ def test_the_table_says_what_the_model_gave_each_reply(engine):
     opened = asked(engine)
     past = retried(engine, generated(engine, opened))
     start = len(opened.now)
-    update, _ = replies.table(engine, past)
+    update, *_ = replies.table(engine, past)
     assert len(update["rows"]) == 2
     for row, end in zip(cells(update), past.ends[-2:], strict=True):
         bits = [
