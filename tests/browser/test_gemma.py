@@ -76,3 +76,61 @@ def test_chat_has_gemmas_turns(visit, open_page):
     demo.rows.first.click()
     expect(demo.chips).to_have_count(len(before) + 2)
     assert demo.ids()[: len(before)] == before
+
+
+@pytest.fixture
+def chat(visit, open_page):
+    """The chat, on its prepared turn."""
+    demo = open_page(visit("/chat-document"))
+    expect(demo.rows).to_have_count(10)
+    demo.expect_quiet()
+    return demo
+
+
+def unfold(demo, name):
+    demo.root.get_by_role("button", name=re.compile(f"^{name}")).click()
+
+
+def test_the_weather_example_under_gemmas_template(chat):
+    """Tools have no place in Gemma's template and a system message no turn: both are said."""
+    unfold(chat, "All the messages")
+    expect(chat.root.locator(".lab-message")).to_have_count(2)
+    chat.button("Example: weather").click()
+    expect(chat.root.locator(".lab-messages-notes")).to_contain_text("writes nothing of them")
+    chat.button("Write this document").click()
+    expect(chat.strip).to_contain_text("Oslo")
+    expect(chat.strip.locator(".lab-turn")).to_have_text(["start", "user", "model"])
+    assert "get_weather" not in chat.text()
+
+
+def test_breaking_gemmas_template(chat):
+    """Without the end-of-turn of the user, what comes next changes, in numbers."""
+    unfold(chat, "Break the template")
+    chat.root.get_by_role("radio", name=re.compile("end-of-turn")).check()
+    chat.button("Break it").click()
+    true = chat.root.get_by_role("listbox", name="The true document", exact=True)
+    expect(true.locator(".lab-mark-removed").first).to_have_text("<end_of_turn>")
+    chat.expect_quiet()
+    assert float(chat.facts("KL divergence")["KL divergence"].split()[0]) > 0
+
+
+def test_gemmas_own_column_is_exact(chat):
+    """Under the three templates, the count of the running model's own is exact."""
+    unfold(chat, "The same chat under other templates")
+    costs = chat.root.get_by_role("table", name=re.compile("What each template costs"))
+    own = costs.locator("tbody tr").first
+    expect(own).to_contain_text("Gemma")
+    expect(own).to_contain_text("Exact")
+    assert own.locator("td").nth(3).inner_text() == str(len(chat.ids()))
+
+
+def test_a_reply_of_gemma_is_begun_and_generated(chat):
+    """Own words begin the model's turn, and it goes on from them."""
+    prompt = chat.ids()
+    chat.box("Begin the reply with").fill("The capital is")
+    chat.button("Generate the reply").click()
+    expect(chat.chips.nth(len(prompt) + 8)).to_be_attached(timeout=60_000)
+    chat.button("Stop").click()
+    chat.expect_quiet()
+    assert chat.ids()[: len(prompt)] == prompt
+    assert "The capital is" in chat.text()
