@@ -192,6 +192,7 @@ def build(page: Page, breaking: Breaking, desk: Desk) -> None:
         kind = gr.Radio(KINDS, value=MARKER, label="What to break")  # type: ignore[arg-type]
         with gr.Row(equal_height=True):
             text = gr.Textbox(
+                "",
                 label="A message that spells control tokens (for the last of the four)",
                 lines=2,
                 max_lines=8,

@@ -141,6 +141,7 @@ def build(page: Page, steps: Writing, desk: Desk) -> None:
     with gr.Accordion("Force a token: any text, id or rank", open=False):
         with gr.Row(equal_height=True):
             query = gr.Textbox(
+                "",
                 label="Find a token: its text, its id, or #5 for rank 5",
                 scale=4,
                 max_lines=1,
@@ -151,6 +152,7 @@ def build(page: Page, steps: Writing, desk: Desk) -> None:
         found = CandidateList()
         with gr.Row(equal_height=True):
             words = gr.Textbox(
+                "",
                 label="Write your own words (with the space before them, if there is one)",
                 scale=4,
                 max_lines=4,

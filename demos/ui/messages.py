@@ -190,7 +190,7 @@ def build(page: Page, steps: Writing, desk: Desk) -> Panel:
             examples = [gr.Button(name, size="sm", min_width=60) for name, _, _ in EXAMPLES]
         editor = MessageList()
         tools = gr.Textbox(
-            label=TOOLS, lines=2, max_lines=14, elem_classes=["lab-input", "lab-json"]
+            "", label=TOOLS, lines=2, max_lines=14, elem_classes=["lab-input", "lab-json"]
         )
         form = gr.Radio([OWN, LENT], value=OWN, label="Written with", visible=False)
         prompted = gr.Checkbox(True, label=PROMPT)
@@ -216,6 +216,7 @@ def build(page: Page, steps: Writing, desk: Desk) -> Panel:
 
 def _to_copy(label: str) -> gr.Textbox:
     return gr.Textbox(
+        "",
         label=label,
         lines=2,
         max_lines=8,

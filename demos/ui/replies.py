@@ -176,6 +176,7 @@ def place_buttons() -> tuple[gr.Textbox, gr.Button, gr.Button]:
     with gr.Row(equal_height=True):
         return (
             gr.Textbox(
+                "",
                 label="Begin the reply with… (optional)",
                 placeholder="for example: Sure, here is",
                 scale=4,

@@ -177,6 +177,7 @@ def build(page: Page, desk: Desk) -> None:
         gr.Markdown(HINT, elem_classes="lab-quiet")
         with gr.Row(equal_height=True):
             text = gr.Textbox(
+                "",
                 label="Another token for the selected place: its text, or “id 42”",
                 scale=4,
                 max_lines=1,

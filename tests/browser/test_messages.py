@@ -24,6 +24,7 @@ def unfold(demo):
     demo.root.get_by_role("button", name="All the messages").click()
     expect(cards(demo)).to_have_count(2)
     demo.expect_quiet()
+    expect(notes(demo)).not_to_contain_text("must be")
 
 
 def cards(demo):
