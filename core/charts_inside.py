@@ -27,7 +27,9 @@ def vector_values(values: Floats) -> go.Figure:
         )
     )
     _layout(figure, f"What are the {len(values):,} numbers of h?", height=230)
-    shown = "which number" if width == 1 else f"which number (of each {width} the strongest)"
+    shown = (
+        "which number" if width == 1 else f"which of its numbers (the strongest of each {width})"
+    )
     figure.update_xaxes(title_text=shown, showgrid=False)
     figure.update_yaxes(title_text="its value")
     return figure

@@ -94,8 +94,8 @@ def _left_out(
     found = []
     if tools and _same(engine, messages, (), template, document):
         found.append(
-            "It has no place for tools and writes nothing of them: the model is not told that "
-            "they exist."
+            "This template has no place for tools and writes nothing of them: the model is not "
+            "told that they exist."
         )
     if any("tool_calls" in message for message in messages):
         uncalled = [_only_words(message) for message in messages]

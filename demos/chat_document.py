@@ -13,7 +13,7 @@ import numpy as np
 
 from core import charts, chat, limits, template_facts, tool_form
 from core.branches import Branches
-from core.conversation import Conversation, with_open_turn, with_turn_ended
+from core.conversation import Conversation, open_message, with_open_turn, with_turn_ended
 from core.document import Document
 from core.engines import Engine
 from core.errors import InputError, NoChatTemplate
@@ -51,14 +51,25 @@ def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, An
     if not str(user).strip():
         return _strip(engine, talk.rendered, talk, len(talk)), note
     _check_message(system, user)
-    return _strip(engine, with_open_turn(engine, talk, system, user), talk, None), note
+    base = _taken_up(engine, talk)
+    return _strip(engine, with_open_turn(engine, base, system, user), base, None), note
 
 
 def end_turn(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, ...]:
     """Write the user's turn with the template and open the model's; empties the message box."""
     _check_message(system, user)
-    talk = with_turn_ended(engine, past.now, system, user)
+    talk = with_turn_ended(engine, _taken_up(engine, past.now), system, user)
     return (*STEPS.look_at_end(engine, past.go(talk)), "", _note(engine, talk, system))
+
+
+def _taken_up(engine: Engine, talk: Conversation) -> Conversation:
+    """What a further message continues: a first turn that nobody has answered is replaced."""
+    roles = [message["role"] for message in talk.first_messages]
+    plain = roles in (["user"], ["system", "user"]) and not talk.tools
+    if not plain or len(talk) != talk.n_templated:
+        return talk
+    said = open_message(engine, talk)
+    return Conversation() if said and not said["content"] else talk
 
 
 def _check_message(system: str, user: str) -> None:
@@ -203,7 +214,7 @@ def build(page: Page) -> None:
         end = gr.Button("End turn", scale=1, min_width=100)
     examples(user, EXAMPLES)
     with gr.Column(elem_classes="lab-writing"):
-        strip = TokenStrip(name="The document, token by token", lines=7)
+        strip = TokenStrip(name="The document, token by token", lines=8)
         go, stop, back, forth, new = writing.step_buttons("Generate the reply", "New chat")
         settings = replies.place_settings()
         desk = writing.place(Branches.of(Conversation()), strip)

@@ -29,7 +29,10 @@ from demos.ui.writing import Desk, View, Writing
 MARKER, ROLE, OPENING, CONTROL = "marker", "role", "opening", "control"
 KINDS = (
     ("Remove the end-of-turn marker (of the selected turn, else the last)", MARKER),
-    ("Swap the role word: user ↔ model (of the selected turn, else the last)", ROLE),
+    (
+        "Swap the role word, user or model (of the selected turn, else the last)",
+        ROLE,
+    ),
     ("Forget the generation prompt", OPENING),
     ("Read special-token text in the message as control tokens", CONTROL),
 )

@@ -78,7 +78,7 @@ def sentence(found: Inside, vocab_size: int) -> str:
         f"Of all that stands before, the model has made one vector h of {n} numbers. "
         f"Every token of the vocabulary has a row e of {n} numbers, {rows}. "
         f"**{formula(found)}**, log-prob = logit − log-sum-exp over all {vocab_size:,} tokens, "
-        "and p = e^log-prob."
+        "and p = exp(log-prob)."
     )
     if found.dtype == "float32":
         return words

@@ -27,7 +27,8 @@ MOST_AHEAD = 8
 View = tuple[Any, ...]
 HINT = (
     "Keys: <kbd>←</kbd> <kbd>→</kbd> move in the strip, <kbd>1</kbd> to <kbd>9</kbd> choose, "
-    "<kbd>Enter</kbd> takes the first, <kbd>Backspace</kbd> undoes."
+    "<kbd>Enter</kbd> takes the first, <kbd>Backspace</kbd> undoes. Drag over tokens, or "
+    "<kbd>Shift</kbd>-click, for the sum of their bits."
 )
 SETTLED = "() => { document.dispatchEvent(new Event('lab-settled')); }"  # for desk_keys.js
 
@@ -80,7 +81,7 @@ def selected_facts(engine: Engine, document: Document, span: Any) -> list[dict[s
     """The bits of several selected tokens together; nothing for a single one."""
     start, stop = views.picked_span(span, len(document))
     start = max(start, 1)  # nothing stands before the first token
-    if span is None or stop - start < 2:
+    if views.picked_position(span, stop) == stop or stop - start < 2:
         return []
     at = range(start, stop)
     known = document.picks
@@ -89,7 +90,11 @@ def selected_facts(engine: Engine, document: Document, span: Any) -> list[dict[s
         known = {i: scored.candidate(i) for i in at}
     bits = [surprisal_bits(known[i].logprob) for i in at]
     exact = f"{sum(bits):.6f} bits, {sum(bits) / len(bits):.6f} per token"
-    return [fact("selected", f"{len(bits)} tokens, {display.format_bits(sum(bits))} bits", exact)]
+    counted = f"{len(bits)} tokens"
+    if views.picked_position(span, stop) == 0:
+        counted = f"{len(bits)} of {stop} tokens"
+        exact += f"; token 0 has {display.NO_PREDICTION}"
+    return [fact("selected", f"{counted}, {display.format_bits(sum(bits))} bits", exact)]
 
 
 def look_ahead(engine: Engine, branches: Branches[Any], span: Any, n_ahead: Any) -> Any:

@@ -412,6 +412,17 @@ def test_a_first_turn_after_a_new_chat_is_the_templates_own(engine):
     assert (ids_of(undone[0]), undone[7]) == ((), "Hello")
 
 
+def test_a_first_turn_that_nobody_answered_is_replaced(engine):
+    """A second message before any reply begins anew; the first turn stays a path."""
+    first = ended(engine)[0]
+    second = chat_demo.end_turn(engine, first, SYSTEM, "Name a colour.")[0]
+    given = messages(("system", SYSTEM), ("user", "Name a colour."))
+    assert ids_of(second) == engine.render_chat(given).ids
+    assert [end.ids for end in second.ends] == [ids_of(first), ids_of(second)]
+    shown = chat_demo.preview(engine, first, SYSTEM, "Name a colour")[0]
+    assert tuple(chip_ids(shown)) == ids_of(second)[: len(chip_ids(shown))]
+
+
 # --- what the page opens with
 
 

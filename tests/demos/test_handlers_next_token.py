@@ -325,6 +325,7 @@ def test_selected_tokens_show_the_sum_of_their_bits(engine):
         wanted = bits[max(start, 1) : stop].sum()
         assert float(exact(shown)["selected"].split()[0]) == pytest.approx(wanted, abs=1e-3)
         n = stop - max(start, 1)
-        assert facts(shown)["selected"].startswith(f"{n} tokens, {wanted:.2f}"[:-1])
+        counted = f"{n} tokens" if start else f"{n} of {stop} tokens"
+        assert facts(shown)["selected"].startswith(f"{counted}, {wanted:.2f}"[:-1])
     for one in (span(3), None, span(len(ids))):
         assert "selected" not in facts(STEPS.look(engine, history, one)[3])
