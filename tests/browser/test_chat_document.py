@@ -52,6 +52,44 @@ def generate(demo):
     demo.expect_quiet()
 
 
+def test_looking_ahead_in_a_reply(demo):
+    """Under each candidate stands what greedy decoding would write; choosing on writes it."""
+    demo.slider("Look ahead").fill("2")
+    ahead = demo.root.locator(".lab-row:not(.lab-row-head) .lab-ahead")
+    expect(ahead).to_have_count(10)
+    promised = ahead.first.inner_text()
+    given = len(demo.ids())
+    for n in range(1, 4):
+        demo.rows.first.click()
+        expect(demo.chips).to_have_count(given + n + 1)
+    written = "".join(demo.chips.nth(given + 1 + n).inner_text() for n in range(2))
+    assert written == promised
+
+
+def test_editing_what_was_already_written(demo):
+    """A token of the reply becomes another, by candidate and by own words; the old path stays."""
+    given = len(demo.ids())
+    for n in range(1, 4):
+        demo.rows.first.click()
+        expect(demo.chips).to_have_count(given + n + 1)
+    before = demo.ids()
+    demo.chips.nth(given + 1).click()
+    expect(demo.title).to_contain_text(f"(token {given + 1})")
+    demo.root.get_by_role("button", name="Force a token").click()
+    demo.box("Write your own words").fill(" Rome")
+    demo.button("Replace the selected").click()
+    changed = demo.chips.nth(given + 1)
+    expect(changed).to_have_attribute("aria-label", re.compile("Rome"))
+    assert demo.ids()[: given + 1] == before[: given + 1]
+    assert demo.ids()[given + 2 :] == before[given + 2 :]
+    demo.rows.nth(2).click()
+    expect(demo.chips).to_have_count(given + 3)  # cut after it, and the "?"
+    assert demo.ids()[: given + 1] == before[: given + 1]
+    assert demo.root.locator(".lab-path").count() >= 3
+    demo.rows.first.click()
+    expect(demo.chips).to_have_count(given + 4)
+
+
 def test_opens_on_a_prepared_turn(demo):
     """The page opens on a document of turns with control tokens apart, ready for a reply."""
     assert turns(demo) == ["system", "user", "assistant"]

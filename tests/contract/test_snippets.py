@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from core import snippets, tool_form
+from core.branches import Branches, total_bits
+from core.document import Document
 from core.sampling import Sampler, draw, reshape
+from demos.ui import forcing
 
 pytestmark = pytest.mark.usefixtures("float32_only")
 TEXT = "The capital of France is"
@@ -154,3 +157,28 @@ def test_chat_code_of_tools(smollm2, template, hide):
     names, printed = run(code)
     assert names["prompt_ids"] == list(ids)
     assert "True" in printed.splitlines()
+
+
+def test_forced_code(smollm2, ids):
+    """Rank, probability and bits of each token found, those the list would never show too."""
+    branches = Branches.of(Document(tuple(ids)))
+    listed, code = forcing.find(smollm2, branches, None, "rome")
+    _, printed = run(code)
+    assert len(listed["rows"]) == len(printed.splitlines()) > 1
+    for row, line in zip(listed["rows"], printed.splitlines(), strict=True):
+        rank, prob, bits = re.fullmatch(r"(\d+) .* (\S+) (\S+) bits", line).groups()
+        assert int(rank) == row["rank"]
+        assert float(prob) == pytest.approx(row["prob"], rel=1e-2)
+        assert float(bits) == pytest.approx(float(row["bits_label"]), abs=6e-3)
+
+
+def test_path_code(smollm2, ids):
+    """The bits of the chosen tokens of a path and their probability, as the tree shows them."""
+    document = Document(tuple(ids))
+    for rank in (3, 1, 2):
+        distribution = smollm2.next(document.ids)
+        document = document.pick(distribution.candidate(distribution.top(rank)[-1]))
+    _, printed = run(snippets.path_code(smollm2.info, document))
+    bits, prob = map(float, re.fullmatch(r"(\S+) bits, probability (\S+)\n", printed).groups())
+    assert bits == pytest.approx(total_bits(document), abs=1e-3)
+    assert prob == pytest.approx(2 ** -total_bits(document), rel=1e-3)

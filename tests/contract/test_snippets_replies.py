@@ -20,7 +20,7 @@ def test_replies_code(smollm2):
     for handler in (REPLIES.reply, REPLIES.retry):
         *_, view = handler(smollm2, past, "sampled", 1.0, 1, 6)
         past = view[0]
-    update, code = replies.table(smollm2, past)
+    update, code, _ = replies.table(smollm2, past)
     _, printed = run(code)
     assert len(printed.splitlines()) == len(update["rows"]) == 2
     for line, row in zip(printed.splitlines(), update["rows"], strict=True):
