@@ -18,12 +18,13 @@ from core.conversation import Conversation, with_open_turn, with_turn_ended
 from core.document import Document
 from core.engines import Engine
 from core.errors import InputError, NoChatTemplate
+from core.link_states import ChatLink
 from core.measures import surprisal_bits
 from core.sampling import Sampler, generate
 from core.snippets import chat_code
 from core.tokens import ChatDocument
 from demos import Demo
-from demos.ui import forcing, paths, views, writing
+from demos.ui import forcing, links, paths, views, writing
 from demos.ui.component import Number, Slider, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -192,6 +193,39 @@ def _note(engine: Engine, talk: Conversation, system: str) -> Any:
         if talk.system.strip() != str(system).strip():
             notes.append("The system prompt stands at the start: “New chat” lets you change it.")
     return gr.update(value=" ".join(notes), visible=bool(notes))
+
+
+def link_of(
+    engine: Engine, past: Past, span: Any, system: str, user: str, how: str, *numbers: Any
+) -> ChatLink:
+    """The page as a link says it; ``numbers``: temperature, seed, tokens at most, tokens ahead."""
+    talk, (temperature, seed, n_tokens, n_ahead) = past.now, numbers
+    return ChatLink(
+        **links.chat_fields(engine, talk),
+        text=user,
+        system=system,
+        at=links.place_of_span(span, len(talk)),
+        reply=how,
+        temperature=limits.check_number(temperature, "Temperature"),
+        seed=api.checked_seed(seed),
+        tokens=limits.check_whole_number(n_tokens, "The number of tokens", 1, MAX_REPLY),
+        ahead=limits.check_whole_number(n_ahead, "Look ahead", 0, writing.MOST_AHEAD),
+    )
+
+
+def restore(engine: Engine, state: ChatLink) -> tuple[Any, ...]:
+    """(view…, note, system, user, how, numbers…) of a link, in the order of ``link_of``."""
+    talk, system = links.conversation_of(engine, state), state.system
+    system, past = SYSTEM if system is None else system, Branches.of(Conversation()).go(talk)
+    view = show(engine, past, links.position_of(state, len(talk)))
+    view, note = writing.with_ahead(engine, view, state.ahead), _note(engine, talk, system)
+    if not talk.ids:
+        try:
+            view = (past, preview(engine, past, system, state.text)[0], *view[2:])
+        except NoChatTemplate as error:
+            note = gr.update(value=str(error), visible=True)
+    numbers = (state.temperature, state.seed, state.tokens, state.ahead)
+    return *view, note, system, state.text, state.reply, *numbers
 
 
 def _reply_settings() -> list[Any]:

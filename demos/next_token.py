@@ -5,18 +5,20 @@ nothing but this, again and again. Any token already there shows what it was cho
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 
-from core import charts
+from core import charts, limits
 from core.branches import Branches
 from core.document import Document
 from core.engines import Engine
 from core.errors import ContextTooLong
+from core.link_states import NextTokenLink
 from core.snippets import next_token_code
 from core.tokens import require_context
 from demos import Demo
-from demos.ui import audit, beams, forcing, paths, recovery, views, what_if, writing
+from demos.ui import audit, beams, forcing, links, paths, recovery, views, what_if, writing
 from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import examples, text_line
@@ -77,6 +79,29 @@ def always_the_top_one(engine: Engine, branches: Branches[Document]) -> Iterator
 def reset(engine: Engine, branches: Branches[Document]) -> View:
     """Back to the text that was given, as a step that can be undone."""
     return STEPS.look_at_end(engine, branches.go(branches.first) if branches.at else branches)
+
+
+def link_of(
+    engine: Engine, branches: Branches[Document], span: Any, text: str, n_ahead: Any
+) -> NextTokenLink:
+    """The page as a link says it: the document, what was picked, the place on show."""
+    document = branches.now
+    return NextTokenLink(
+        **links.document_fields(engine, document, text),
+        picks=tuple(sorted(document.picks)),
+        at=links.place_of_span(span, len(document)),
+        ahead=limits.check_whole_number(n_ahead, "Look ahead", 0, writing.MOST_AHEAD),
+    )
+
+
+def restore(engine: Engine, state: NextTokenLink) -> View:
+    """(view…, text, tokens ahead) of a link; undo and reset lead to what was not picked."""
+    text = state.text or EXAMPLES[0]
+    document = links.document_of(engine, state, text)
+    given = document.cut(min(document.picks, default=len(document)))
+    branches = Branches.of(given).go(document)
+    view = show(engine, branches, links.position_of(state, len(document)))
+    return (*writing.with_ahead(engine, view, state.ahead), text, state.ahead)
 
 
 def build(page: Page) -> None:

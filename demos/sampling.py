@@ -14,11 +14,13 @@ import numpy as np
 from core import api, charts, display, limits
 from core.document import Document
 from core.engines import Engine
+from core.link_fields import Drawn
+from core.link_states import SamplingLink
 from core.sampling import SampledDistribution, Sampler, Step, generate, reshape, step_with
 from core.snippets import sampling_code
 from core.tokens import Distribution, require_context
 from demos import Demo
-from demos.ui import views
+from demos.ui import links, views
 from demos.ui.component import CandidateList, Facts, Number, Slider, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -193,6 +195,34 @@ def look(engine: Engine, bench: Bench, span: Any, *settings: Any) -> View:
     """The step that chose the clicked token, with its own r and sampler."""
     position = views.picked_position(span, len(bench.document))
     return views.keep_selection(show(engine, _at(engine, bench, position), settings))
+
+
+def link_of(
+    engine: Engine, bench: Bench, text: str, seed: Any, n_tokens: Any, *settings: Any
+) -> SamplingLink:
+    """The page as a link says it: every draw, and where the next one stands."""
+    seed, sampler = api.checked_seed(seed), api.checked_sampler(engine, *settings)
+    return SamplingLink(
+        **links.document_fields(engine, bench.document, text),
+        **vars(sampler),
+        at=links.place(bench.position, len(bench.document)),
+        draws=tuple(Drawn(at, d.r, d.sampler) for at, d in sorted(bench.draws.items())),
+        r=bench.r,
+        seed=seed,
+        drawn=bench.n_drawn if seed == bench.seed else 0,
+        tokens=limits.check_whole_number(n_tokens, "Tokens", 1, limits.MAX_NEW_TOKENS),
+    )
+
+
+def restore(engine: Engine, state: SamplingLink) -> tuple[Any, ...]:
+    """(view…, text, seed, tokens, sliders…) of a link; its r's are kept, not drawn again."""
+    text, draws = state.text or EXAMPLES[0], {d.at: Draw(d.r, d.sampler) for d in state.draws}
+    ids = state.ids or views.start_ids(engine, text)
+    document = Document(ids, links.picks_of(engine, ids, tuple(draws)))
+    bench = Bench(document, draws, r=state.r, seed=state.seed, n_drawn=state.drawn)
+    bench = _at(engine, bench, links.position_of(state, len(ids)))
+    sliders = (state.temperature, state.top_k, state.top_p, state.min_p)
+    return *show(engine, bench, sliders), text, state.seed, state.tokens, *sliders
 
 
 def _sliders() -> list[Slider]:

@@ -10,14 +10,15 @@ from typing import Any
 
 import gradio as gr
 
-from core import charts, display
+from core import api, charts, display
 from core.engines import Engine, ModelInfo
 from core.errors import InputError
+from core.link_states import SurprisalLink
 from core.measures import REFERENCE_POINTS, Measures, measure
 from core.snippets import surprisal_code
 from core.tokens import Ids, ScoredText
 from demos import Demo
-from demos.ui import views
+from demos.ui import links, views
 from demos.ui.background import reporting
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
@@ -122,6 +123,26 @@ def select(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any]:
     title = views.position_title(engine.vocabulary, scored.ids, at)
     props = listing.props(engine.vocabulary, scored.ids[:at], title)
     return gr.update(facts=facts), gr.update(**props)
+
+
+def link_of(engine: Engine, reading: Reading, span: Any, text: str) -> SurprisalLink:
+    """The page as a link says it; what was scored only while it is the text in the box."""
+    said = SurprisalLink(**links.made_with(engine), text=text)
+    scored = reading.scored
+    if scored is None or scored.ids != api.context_ids(engine, text):
+        return said
+    return replace(said, exact=reading.exact, span=views.picked_span(span, len(scored)))
+
+
+def restore(engine: Engine, state: SurprisalLink) -> Iterator[tuple[Any, ...]]:
+    """(what ``read`` shows…, text) of a link, its span selected at the end."""
+    text, view = state.text or EXAMPLES[0], ()
+    for view in read(engine, text, exact=state.exact):
+        yield *view, text
+    reading = view[0]
+    span = links.selection(state.span, len(reading.scored))
+    if span:
+        yield *show(engine, reading, span), text
 
 
 def _most_surprising(scored: ScoredText) -> dict[str, int]:

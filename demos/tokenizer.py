@@ -10,9 +10,10 @@ import gradio as gr
 
 from core import api, cuts, display, limits
 from core.engines import Engine
+from core.link_states import TokenizerLink
 from core.snippets import tokenize_code
 from demos import Demo
-from demos.ui import views
+from demos.ui import links, views
 from demos.ui.component import Facts, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -119,6 +120,27 @@ def special_tokens(engine: Engine) -> dict[str, Any]:
     ids = sorted(engine.vocabulary.specials)[:MAX_SPECIALS]
     heading = f"{len(engine.vocabulary.specials):,} tokens mark structure and spell no text"
     return gr.update(tokens=views.chips(engine.vocabulary, ids), heading=heading)
+
+
+def link_of(engine: Engine, text: str, control_tokens: bool, span: Any) -> TokenizerLink:
+    """The page as a link says it."""
+    n = len(engine.tokenize(limits.check_text(text), control_tokens=control_tokens))
+    return TokenizerLink(
+        **links.made_with(engine),
+        text=text,
+        control_tokens=control_tokens,
+        span=links.span_of(span, n),
+    )
+
+
+def restore(engine: Engine, state: TokenizerLink) -> tuple[Any, ...]:
+    """(what ``cut`` shows…, text, switch) of a link, its tokens selected."""
+    text, control = state.text or EXAMPLES[0], state.control_tokens
+    strip, counts, *others = cut(engine, text, control)
+    span = links.selection(state.span, len(strip["tokens"]))
+    if span:
+        counts = look(engine, text, control, span)
+    return strip | {"value": span}, counts, *others, text, control
 
 
 def build(page: Page) -> None:
