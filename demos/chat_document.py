@@ -24,7 +24,7 @@ from core.sampling import Sampler, generate
 from core.snippets import chat_code
 from core.tokens import ChatDocument
 from demos import Demo
-from demos.ui import forcing, links, paths, views, writing
+from demos.ui import forcing, link_row, links, paths, views, writing
 from demos.ui.component import Number, Slider, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -214,7 +214,7 @@ def link_of(
 
 
 def restore(engine: Engine, state: ChatLink) -> tuple[Any, ...]:
-    """(view…, note, system, user, how, numbers…) of a link, in the order of ``link_of``."""
+    """(view…, user, note, system, how, numbers…) of a link."""
     talk, system = links.conversation_of(engine, state), state.system
     system, past = SYSTEM if system is None else system, Branches.of(Conversation()).go(talk)
     view = show(engine, past, links.position_of(state, len(talk)))
@@ -225,7 +225,15 @@ def restore(engine: Engine, state: ChatLink) -> tuple[Any, ...]:
         except NoChatTemplate as error:
             note = gr.update(value=str(error), visible=True)
     numbers = (state.temperature, state.seed, state.tokens, state.ahead)
-    return *view, note, system, state.text, state.reply, *numbers
+    return *view, state.text, note, system, state.reply, *numbers
+
+
+def retyped(engine: Engine, query: Any, past: Past, system: str, user: str) -> tuple[Any, Any]:
+    """``preview`` of a changed message; a link's own words leave the strip as the link has it."""
+    state, _ = link_row.linked_state(query, ChatLink.demo)
+    if state and past.now.ids and (state.text, state.ids) == (user, past.now.ids):
+        return gr.skip(), _note(engine, past.now, system)
+    return preview(engine, past, system, user)
 
 
 def _reply_settings() -> list[Any]:
@@ -258,12 +266,15 @@ def build(page: Page) -> None:
         desk = writing.place(Branches.of(Conversation()), strip)
     paths.build_comparison(page, desk.branches, desk.tree)
     forcing.build(page, STEPS, desk)
+    boxes = [system, user, *settings, desk.n_ahead]
+    about = link_row.build(page, link_of, [desk.branches, strip, *boxes])
 
     past, outputs = desk.branches, desk.outputs
     typed = [past, system, user]
     # change, not input: see the Tokenizer. One event, or an older answer could come last
     typing = partial(gr.on, [system.change, user.change])
-    page.connect(typing, preview, typed, [strip, note], latest_only=True, uses_model=False)
+    given = [page.query, *typed]
+    page.connect(typing, retyped, given, [strip, note], latest_only=True, uses_model=False)
     writing.connect(page, STEPS, desk, forth)
     running = page.connect(go.click, reply, [past, *settings], outputs)
     stopped = stop.click(None, cancels=[running], api_visibility="private")
@@ -276,7 +287,8 @@ def build(page: Page) -> None:
         page.connect(new.click, new_chat, [past], outputs),
     ]
     writing.connect_lookahead(page, desk)
-    page.first_view(first_view, typed, [*outputs, user, note])
+    shown = [*outputs, user, note, system, *settings, desk.n_ahead]
+    link_row.first_view(page, DEMO.slug, about, restore, shown, first_view, typed)
 
 
 DEMO = Demo(slug="chat-document", title="Chat-as-Document", order=5, build=build)

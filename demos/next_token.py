@@ -18,7 +18,18 @@ from core.link_states import NextTokenLink
 from core.snippets import next_token_code
 from core.tokens import require_context
 from demos import Demo
-from demos.ui import audit, beams, forcing, links, paths, recovery, views, what_if, writing
+from demos.ui import (
+    audit,
+    beams,
+    forcing,
+    link_row,
+    links,
+    paths,
+    recovery,
+    views,
+    what_if,
+    writing,
+)
 from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import examples, text_line
@@ -121,6 +132,8 @@ def build(page: Page) -> None:
     what_if.build(page, desk)
     beams.build(page, desk)
     audit.build(page, desk)
+    linked = [desk.branches, desk.strip, text, desk.n_ahead]
+    about = link_row.build(page, link_of, linked)
 
     branches, outputs = [desk.branches], desk.outputs
     desk.shown += [page.connect(written.then, start, [text], outputs) for written in prepared]
@@ -137,7 +150,8 @@ def build(page: Page) -> None:
         page.connect(stopped.then, STEPS.look_at_end, branches, outputs),
     ]
     writing.connect_lookahead(page, desk)
-    page.first_view(start, [text], outputs)
+    shown = [*outputs, text, desk.n_ahead]
+    link_row.first_view(page, DEMO.slug, about, restore, shown, start, [text])
 
 
 DEMO = Demo(slug="next-token", title="Next-Token", order=2, build=build)

@@ -20,7 +20,7 @@ from core.sampling import SampledDistribution, Sampler, Step, generate, reshape,
 from core.snippets import sampling_code
 from core.tokens import Distribution, require_context
 from demos import Demo
-from demos.ui import links, views
+from demos.ui import link_row, links, views
 from demos.ui.component import CandidateList, Facts, Number, Slider, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -260,6 +260,8 @@ def build(page: Page) -> None:
         stop = gr.Button("Stop", scale=1, min_width=60)
     prepared = examples(text, EXAMPLES)
     code = code_panel()
+    boxes = [text, seed, n_tokens, *settings]
+    about = link_row.build(page, link_of, [bench, *boxes])
 
     shown = [candidates, facts, bar, code]
     outputs = [bench, strip, *shown, r]
@@ -278,7 +280,8 @@ def build(page: Page) -> None:
     running = page.connect(go.click, run_on, [bench, seed, n_tokens, *settings], outputs)
     stopped = stop.click(None, cancels=[running], api_visibility="private")
     page.connect(stopped.then, look_at_end, [bench, *settings], outputs)
-    page.first_view(start, [text, *settings], outputs)
+    opened = [*outputs, *boxes]
+    link_row.first_view(page, DEMO.slug, about, restore, opened, start, [text, *settings])
 
 
 DEMO = Demo(slug="sampling", title="Sampling", order=3, build=build)

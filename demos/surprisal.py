@@ -18,7 +18,7 @@ from core.measures import REFERENCE_POINTS, Measures, measure
 from core.snippets import surprisal_code
 from core.tokens import Ids, ScoredText
 from demos import Demo
-from demos.ui import links, views
+from demos.ui import link_row, links, views
 from demos.ui.background import reporting
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
@@ -229,6 +229,7 @@ def build(page: Page) -> None:
     chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
     prepared = examples(text, EXAMPLES)
     code = code_panel()
+    about = link_row.build(page, link_of, [reading, strip, text])
 
     outputs = [reading, strip, whole, selected, candidates, chart, code]
     scoring = [page.connect(written.then, read, [text], outputs) for written in prepared]
@@ -239,7 +240,7 @@ def build(page: Page) -> None:
         latest_only=True, uses_model=False,
     )  # fmt: skip
     stop.click(None, cancels=scoring, api_visibility="private")
-    page.first_view(read, [text], outputs)
+    link_row.first_view(page, DEMO.slug, about, restore, [*outputs, text], read, [text])
     page.first_view(offer_exact, [], [again], uses_model=False)
 
 

@@ -13,7 +13,7 @@ from core.engines import Engine
 from core.link_states import TokenizerLink
 from core.snippets import tokenize_code
 from demos import Demo
-from demos.ui import links, views
+from demos.ui import link_row, links, views
 from demos.ui.component import Facts, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -143,6 +143,14 @@ def restore(engine: Engine, state: TokenizerLink) -> tuple[Any, ...]:
     return strip | {"value": span}, counts, *others, text, control
 
 
+def retyped(engine: Engine, query: Any, text: str, control_tokens: bool) -> tuple[Any, ...]:
+    """``cut`` of a changed text; with a link's selection where it is the link's own text."""
+    state, _ = link_row.linked_state(query, TokenizerLink.demo)
+    if state and (state.text, state.control_tokens) == (text, control_tokens):
+        return restore(engine, state)[:6]
+    return cut(engine, text, control_tokens)
+
+
 def build(page: Page) -> None:
     """Text above its strip; the comparison open below."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
@@ -161,15 +169,20 @@ def build(page: Page) -> None:
     with gr.Accordion("Special tokens of this model", open=False):
         specials = TokenStrip(name="Special tokens", selectable=False, compact=True)
     code = code_panel()
+    about = link_row.build(page, link_of, [text, control, strip])
 
     outputs = [strip, counts, characters, whole_words, subwords, code]
     # change, not input: Gradio's input is sent for keys that print, not for paste or backspace
-    page.connect(text.change, cut, [text, control], outputs, latest_only=True, uses_model=False)
+    typed = [page.query, text, control]
+    page.connect(text.change, retyped, typed, outputs, latest_only=True, uses_model=False)
     page.connect(control.input, cut, [text, control], outputs, latest_only=True, uses_model=False)
     page.connect(
         strip.pick, look, [text, control, strip], [counts], latest_only=True, uses_model=False
     )
-    page.first_view(cut, [text, control], outputs, uses_model=False)
+    link_row.first_view(
+        page, DEMO.slug, about, restore, [*outputs, text, control], cut, [text, control],
+        uses_model=False,
+    )  # fmt: skip
     page.first_view(special_tokens, [], [specials], uses_model=False)
 
 

@@ -55,10 +55,12 @@ class Page:
     """One page under construction: how a demo connects its events and its first view.
 
     ``bar`` is the header, where Gradio shows that something is under way or queued.
+    ``query`` holds the parameters of the page's address, as {name: text}.
     """
 
     lab: Lab
     bar: gr.HTML
+    query: gr.State = field(default_factory=lambda: gr.State({}))
     first_views: list[Callable[[Callable[..., Any]], Any]] = field(default_factory=list)
     turns: Turns = field(default_factory=Turns)
 

@@ -19,6 +19,7 @@ from demos.ui.api import register_api
 from demos.ui.component import StatusBar
 from demos.ui.events import Page
 from demos.ui.lab import Lab
+from demos.ui.link_row import linked_tab
 
 POLL_SECONDS = 1.0
 QUEUE_SIZE = 4096  # waiting events of all visitors together
@@ -43,10 +44,14 @@ def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
     """Tabs with every demo on ``/``, each demo alone on its own path, and the API."""
     with gr.Blocks(title="Token Lab", analytics_enabled=False, fill_width=True) as app:
         page = Page(lab, StatusBar(elem_id="status"))
-        with gr.Tabs(elem_id="demos"):
+        with gr.Tabs(elem_id="demos") as tabs:
             for demo in demos:
                 with gr.Tab(demo.title, id=demo.slug, render_children=True):
                     demo.build(page)
+        app.load(
+            _linked_tab, outputs=tabs, queue=False, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
         _come_alive(app, page)
         register_api(lab)
     for demo in demos:
@@ -97,6 +102,12 @@ def run(demo: Demo) -> None:
     launch(build_single(demo, lab), lab)
 
 
+def _linked_tab(request: gr.Request) -> Any:
+    """Open the tab that the page's link is about."""
+    slug = linked_tab(request.query_params)
+    return gr.Tabs(selected=slug) if slug else gr.skip()
+
+
 def _come_alive(app: gr.Blocks, page: Page) -> None:
     """Follow start-up in the header, then show every demo's first view.
 
@@ -106,7 +117,10 @@ def _come_alive(app: gr.Blocks, page: Page) -> None:
     ready = gr.State(False)
     clock = gr.Timer(POLL_SECONDS)
 
-    def follow() -> tuple[Any, Any, bool]:
+    def follow(request: gr.Request) -> tuple[Any, Any, bool, Any]:
+        return *state_of_start(), dict(request.query_params)
+
+    def state_of_start() -> tuple[Any, Any, bool]:
         lab = page.lab
         if lab.ready:
             return gr.update(busy="", **describe(lab.engine().info)), gr.Timer(active=False), True
@@ -120,7 +134,7 @@ def _come_alive(app: gr.Blocks, page: Page) -> None:
     for trigger in (app.load, clock.tick):
         # queued, or Gradio would not notice that the state changed
         trigger(
-            follow, outputs=[page.bar, clock, ready], concurrency_limit=None,
+            follow, outputs=[page.bar, clock, ready, page.query], concurrency_limit=None,
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
     for connect in page.first_views:

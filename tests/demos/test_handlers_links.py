@@ -54,8 +54,8 @@ def again_sampling(engine, state):
 
 
 def again_chat(engine, state):
-    past, strip, *rest = chat_document.restore(engine, state)
-    return chat_document.link_of(engine, past, strip["value"], *rest[6:])
+    past, strip, *_, user, _, system, how, t, seed, n, ahead = chat_document.restore(engine, state)
+    return chat_document.link_of(engine, past, strip["value"], system, user, how, t, seed, n, ahead)
 
 
 @pytest.mark.parametrize("control", [False, True])
@@ -273,7 +273,7 @@ def test_chat_written_by_hand(engine):
     query = 'v=1&demo=chat-document&messages=[{"role":"user","content":"Hi"}]'
     state, notes = from_query(query)
     assert notes == []
-    past, strip, *_, system, user, how, _, _, _, _ = chat_document.restore(engine, state)
+    past, strip, *_, user, _, system, how, _, _, _, _ = chat_document.restore(engine, state)
     wanted = engine.render_chat([{"role": "user", "content": "Hi"}])
     assert past.now.ids == wanted.ids
     assert strip["value"] == span(len(wanted.ids))

@@ -1,0 +1,115 @@
+"""“Copy link” on a page, and the first view of a page that was opened with a link.
+
+A demo gives two functions: ``link_of(engine, *inputs)``, its state for a link, and
+``restore(engine, state)``, what its page shows of one, or a generator of that. Knows nothing
+of what a state holds.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from core.engines import Engine
+from core.errors import LabError
+from core.link_check import checked_for
+from core.link_states import LinkState
+from core.links import from_query, to_query
+from demos.ui.events import Page
+
+# an embedded page may not write to the clipboard: then the link is there to be copied by hand
+COPY = """(query) => {
+  const link = `${location.origin}${location.pathname}?${query}`;
+  navigator.clipboard?.writeText(link).catch(() => {});
+  return link;
+}"""
+
+
+def build(page: Page, link_of: Callable[..., LinkState], inputs: Sequence[Any]) -> gr.Textbox:
+    """Folded: the button, and the link itself. Returns the line for what a link has to say."""
+
+    def linked(engine: Engine, *values: Any) -> str:
+        return to_query(link_of(engine, *values))
+
+    with gr.Accordion("Link to what you see", open=False), gr.Row(equal_height=True):
+        copy = gr.Button("Copy link", scale=1, min_width=100)
+        link = gr.Textbox(label="Link", interactive=False, max_lines=2, scale=5, buttons=["copy"])
+    # a Textbox: what a link says is shown as text and nothing else
+    about = gr.Textbox(label="About this link", interactive=False, visible=False, max_lines=6)
+    made = page.connect(copy.click, linked, inputs, [link], uses_model=False)
+    made.success(None, [link], [link], js=COPY, api_visibility="private")
+    return about
+
+
+def first_view(
+    page: Page,
+    slug: str,
+    about: gr.Textbox,
+    restore: Callable[..., Any],
+    shown: Sequence[Any],
+    otherwise: Callable[..., Any],
+    inputs: Sequence[Any],
+    *,
+    uses_model: bool = True,
+) -> None:
+    """Open with the link's state; without a link with ``otherwise(engine, *inputs)``.
+
+    ``shown``: what ``restore`` sets; ``otherwise`` sets the first of it.
+    """
+
+    def opened(engine: Engine, query: Any, *values: Any) -> Iterator[tuple[Any, ...]]:
+        yield from opening(engine, query, slug, restore, otherwise, values, len(shown))
+
+    outputs = [*shown, about]
+    page.first_view(opened, [page.query, *inputs], outputs, uses_model=uses_model)
+
+
+def opening(
+    engine: Engine,
+    query: Any,
+    slug: str,
+    restore: Callable[..., Any],
+    otherwise: Callable[..., Any],
+    values: Sequence[Any],
+    n_shown: int,
+) -> Iterator[tuple[Any, ...]]:
+    """The first views of a page, each with ``n_shown`` results and the line about the link."""
+    state, notes = linked_state(query, slug)
+    if state is not None:
+        checked, more = checked_for(engine, state)
+        notes = notes + more
+        try:
+            for view in _views(restore(engine, checked)):
+                yield *view, _about(notes)
+            return
+        except LabError as error:
+            notes = [*notes, str(error)]
+    for view in _views(otherwise(engine, *values)):
+        yield *view, *[gr.skip()] * (n_shown - len(view)), _about(notes)
+
+
+def linked_state(query: Any, slug: str) -> tuple[Any, list[str]]:
+    """(state, notes) of a query; no state where it is no link, or one to another demo."""
+    if not isinstance(query, Mapping) or "v" not in query:
+        return None, []
+    state, notes = from_query(query, slug)
+    return (state, notes) if state.demo == slug else (None, [])
+
+
+def linked_tab(query: Any) -> str | None:
+    """The demo a query links to, for a page with tabs; None where it is no link."""
+    if not isinstance(query, Mapping) or not {"v", "demo"} <= query.keys():
+        return None
+    return from_query(query)[0].demo
+
+
+def _views(result: Any) -> Iterator[tuple[Any, ...]]:
+    if inspect.isgenerator(result):
+        yield from result
+    else:
+        yield result
+
+
+def _about(notes: Sequence[str]) -> Any:
+    return gr.update(value=" ".join(notes), visible=bool(notes))
