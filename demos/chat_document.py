@@ -171,10 +171,12 @@ def new_chat(engine: Engine, past: Past) -> View:
     return show(engine, past.go(Conversation()) if past.now.ids else past, 0)
 
 
-def first_view(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, ...]:
+def first_view(
+    engine: Engine, past: Past, system: str, user: str, opening: str = EXAMPLES[0]
+) -> tuple[Any, ...]:
     """The page opens on a prepared turn, unless somebody has begun to type."""
     try:
-        if past.now.ids or user != EXAMPLES[0]:
+        if past.now.ids or user != opening:
             strip, note = preview(engine, past, system, user)
             return past, strip, *[gr.skip()] * 6, note
         return end_turn(engine, past, system, user)
@@ -199,17 +201,13 @@ def link_of(
     engine: Engine, past: Past, span: Any, system: str, user: str, how: str, *numbers: Any
 ) -> ChatLink:
     """The page as a link says it; ``numbers``: temperature, seed, tokens at most, tokens ahead."""
-    talk, (temperature, seed, n_tokens, n_ahead) = past.now, numbers
+    talk = past.now
     return ChatLink(
         **links.chat_fields(engine, talk),
+        **links.reply_fields(how, *numbers),
         text=user,
         system=system,
         at=links.place_of_span(span, len(talk)),
-        reply=how,
-        temperature=limits.check_number(temperature, "Temperature"),
-        seed=api.checked_seed(seed),
-        tokens=limits.check_whole_number(n_tokens, "The number of tokens", 1, MAX_REPLY),
-        ahead=limits.check_whole_number(n_ahead, "Look ahead", 0, writing.MOST_AHEAD),
     )
 
 
@@ -254,9 +252,10 @@ def build(page: Page) -> None:
     """Messages above the document; candidates beside the chart below it."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     note = gr.Markdown("", elem_classes="lab-quiet", visible=False)
+    opening = page.opening_text(DEMO.slug, EXAMPLES[0])
     with gr.Row(equal_height=True):
         system = text_box(SYSTEM, "System prompt (may be empty)", lines=1, scale=3)
-        user = text_box(EXAMPLES[0], "Your message", lines=1, scale=4)
+        user = text_box(opening, "Your message", lines=1, scale=4)
         end = gr.Button("End turn", scale=1, min_width=100)
     examples(user, EXAMPLES)
     with gr.Column(elem_classes="lab-writing"):
@@ -288,7 +287,8 @@ def build(page: Page) -> None:
     ]
     writing.connect_lookahead(page, desk)
     shown = [*outputs, user, note, system, *settings, desk.n_ahead]
-    link_row.first_view(page, DEMO.slug, about, restore, shown, first_view, typed)
+    otherwise = partial(first_view, opening=opening)
+    link_row.first_view(page, DEMO.slug, about, restore, shown, otherwise, typed)
 
 
 DEMO = Demo(slug="chat-document", title="Chat-as-Document", order=5, build=build)

@@ -118,7 +118,8 @@ def restore(engine: Engine, state: NextTokenLink) -> View:
 def build(page: Page) -> None:
     """Input line, strip, candidates beside the chart; the rest folded away."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
-    text, use = text_line(EXAMPLES[0], "Document", "Use this text")
+    opening = page.opening_text(DEMO.slug, EXAMPLES[0])
+    text, use = text_line(opening, "Document", "Use this text")
     with gr.Column(elem_classes="lab-writing"):
         strip = TokenStrip(name="The document, token by token", lines=3)
         top, stop, back, forth, again = writing.step_buttons(

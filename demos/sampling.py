@@ -239,7 +239,8 @@ def _sliders() -> list[Slider]:
 def build(page: Page) -> None:
     """Text and strip; candidates beside the sliders; the draw below both."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
-    text, use = text_line(EXAMPLES[0], "Document", "Use this text")
+    opening = page.opening_text(DEMO.slug, EXAMPLES[0])
+    text, use = text_line(opening, "Document", "Use this text")
     bench = gr.State(Bench())
     strip = TokenStrip(name="The document, token by token", lines=3)
     with gr.Row():

@@ -209,7 +209,8 @@ def build(page: Page) -> None:
     """Text and strip; the selection's candidates beside its numbers; the chart below."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     with gr.Row(equal_height=True):
-        text = text_box(EXAMPLES[0], "Text", lines=2, scale=5)
+        opening = page.opening_text(DEMO.slug, EXAMPLES[0])
+        text = text_box(opening, "Text", lines=2, scale=5)
         with gr.Column(scale=1, min_width=120):
             go = gr.Button("Measure", variant="primary")
             stop = gr.Button("Stop")

@@ -154,7 +154,7 @@ def retyped(engine: Engine, query: Any, text: str, control_tokens: bool) -> tupl
 def build(page: Page) -> None:
     """Text above its strip; the comparison open below."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
-    text = text_box(EXAMPLES[0], "Text", lines=2)
+    text = text_box(page.opening_text(DEMO.slug, EXAMPLES[0]), "Text", lines=2)
     examples(text, EXAMPLES)
     strip = TokenStrip(name="The text, token by token", min_height=92)
     with gr.Row():

@@ -64,6 +64,10 @@ class Page:
     first_views: list[Callable[[Callable[..., Any]], Any]] = field(default_factory=list)
     turns: Turns = field(default_factory=Turns)
 
+    def opening_text(self, slug: str, otherwise: str) -> str:
+        """The text a demo opens with: the course's, where it sets one."""
+        return self.lab.course.texts.get(slug, otherwise)
+
     def connect(
         self,
         trigger: Callable[..., Any],

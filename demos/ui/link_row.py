@@ -7,6 +7,7 @@ of what a state holds.
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -59,34 +60,42 @@ def first_view(
     """
 
     def opened(engine: Engine, query: Any, *values: Any) -> Iterator[tuple[Any, ...]]:
-        yield from opening(engine, query, slug, restore, otherwise, values, len(shown))
+        begin = Opening(slug, page.lab.course.texts.get(slug, ""), restore, otherwise)
+        yield from begin.views(engine, query, values, len(shown))
 
     outputs = [*shown, about]
     page.first_view(opened, [page.query, *inputs], outputs, uses_model=uses_model)
 
 
-def opening(
-    engine: Engine,
-    query: Any,
-    slug: str,
-    restore: Callable[..., Any],
-    otherwise: Callable[..., Any],
-    values: Sequence[Any],
-    n_shown: int,
-) -> Iterator[tuple[Any, ...]]:
-    """The first views of a page, each with ``n_shown`` results and the line about the link."""
-    state, notes = linked_state(query, slug)
-    if state is not None:
-        checked, more = checked_for(engine, state)
-        notes = notes + more
-        try:
-            for view in _views(restore(engine, checked)):
-                yield *view, _about(notes)
-            return
-        except LabError as error:
-            notes = [*notes, str(error)]
-    for view in _views(otherwise(engine, *values)):
-        yield *view, *[gr.skip()] * (n_shown - len(view)), _about(notes)
+@dataclass(frozen=True)
+class Opening:
+    """How a demo's page opens; ``text`` is the course's, for a link that says none."""
+
+    slug: str
+    text: str
+    restore: Callable[..., Any]
+    otherwise: Callable[..., Any]
+
+    def views(
+        self, engine: Engine, query: Any, values: Sequence[Any], n_shown: int
+    ) -> Iterator[tuple[Any, ...]]:
+        """The first views, each with ``n_shown`` results and the line about the link."""
+        state, notes = linked_state(query, self.slug)
+        if state is not None:
+            checked, more = checked_for(engine, self._with_text(state))
+            notes = notes + more
+            try:
+                for view in _views(self.restore(engine, checked)):
+                    yield *view, _about(notes)
+                return
+            except LabError as error:
+                notes = [*notes, str(error)]
+        for view in _views(self.otherwise(engine, *values)):
+            yield *view, *[gr.skip()] * (n_shown - len(view)), _about(notes)
+
+    def _with_text(self, state: LinkState) -> LinkState:
+        begun = state.text or state.document_ids or getattr(state, "messages", ())
+        return state if begun else replace(state, text=self.text)
 
 
 def linked_state(query: Any, slug: str) -> tuple[Any, list[str]]:

@@ -12,9 +12,9 @@ from core.conversation import Conversation, begun
 from core.document import Document
 from core.engines import Engine
 from core.errors import LabError
-from core.limits import check_text
+from core.limits import check_number, check_text, check_whole_number
 from core.link_check import model_name
-from core.link_states import ChatLink, DocumentLink, NextTokenLink
+from core.link_states import MOST_AHEAD, MOST_REPLY, ChatLink, DocumentLink, NextTokenLink
 from core.links import spelling_of
 from core.tokens import Candidate
 from demos.ui import views
@@ -100,6 +100,19 @@ def chat_fields(engine: Engine, talk: Conversation) -> dict[str, Any]:
         "picks": tuple(sorted(talk.picks)),
         "first": len(talk.first_messages),
         "templated": talk.n_templated,
+    }
+
+
+def reply_fields(
+    how: str, temperature: Any, seed: Any, n_tokens: Any, n_ahead: Any
+) -> dict[str, Any]:
+    """How replies are chosen, as a chat's link says it. Raises InputError."""
+    return {
+        "reply": how,
+        "temperature": check_number(temperature, "Temperature"),
+        "seed": api.checked_seed(seed),
+        "tokens": check_whole_number(n_tokens, "The number of tokens", 1, MOST_REPLY),
+        "ahead": check_whole_number(n_ahead, "Look ahead", 0, MOST_AHEAD),
     }
 
 

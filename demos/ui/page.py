@@ -5,15 +5,17 @@ Every page, the tabs and a demo alone, is made and launched here, so all look al
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from core.config import Settings
+from core.course import Course, read_course
 from core.engines import ModelInfo, open_engine
 from core.errors import ConfigError
 from core.progress import Progress
-from demos import Demo
+from demos import Demo, discover
 from demos.ui import theme
 from demos.ui.api import register_api
 from demos.ui.component import StatusBar
@@ -29,20 +31,34 @@ MOST_SESSIONS = 1000  # half a megabyte each and more; the longest unused go fir
 
 
 def make_lab() -> Lab:
-    """Read the environment; a bad setting ends the program. The engine is opened by ``launch``."""
+    """Read the environment and the course; a bad setting ends the program.
+
+    The engine is opened by ``launch``.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for chatty in ("httpx", "httpx2", "transformers", "accelerate"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = Settings.from_env()
+        course = course_of(settings)
     except ConfigError as error:
         raise SystemExit(f"Token Lab can't start: {error}") from error
-    return Lab(lambda report: open_engine(settings, report))
+    settings = replace(settings, model=settings.model or course.model)
+    return Lab(lambda report: open_engine(settings, report), course)
+
+
+def course_of(settings: Settings) -> Course:
+    """The course that the settings name, about the demos there are. Raises ConfigError."""
+    if settings.course is None:
+        return Course()
+    return read_course(settings.course, [demo.slug for demo in discover()])
 
 
 def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
-    """Tabs with every demo on ``/``, each demo alone on its own path, and the API."""
-    with gr.Blocks(title="Token Lab", analytics_enabled=False, fill_width=True) as app:
+    """Tabs with every demo of the course on ``/``, each alone on its own path, and the API."""
+    by_slug = {demo.slug: demo for demo in demos}
+    demos = [by_slug[slug] for slug in lab.course.demos] or demos
+    with gr.Blocks(title=lab.course.title, analytics_enabled=False, fill_width=True) as app:
         page = Page(lab, StatusBar(elem_id="status"))
         with gr.Tabs(elem_id="demos") as tabs:
             for demo in demos:
@@ -62,7 +78,7 @@ def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
 
 def build_single(demo: Demo, lab: Lab) -> gr.Blocks:
     """One demo alone, as ``python -m demos.<name>`` shows it."""
-    with gr.Blocks(title=f"{demo.title} · Token Lab", analytics_enabled=False) as app:
+    with gr.Blocks(title=f"{demo.title} · {lab.course.title}", analytics_enabled=False) as app:
         _build_page(app, demo, lab)
     return app
 

@@ -5,6 +5,7 @@ from handling import chip_ids, click, last, span
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core import link_states
 from core.errors import InputError
 from core.link_check import checked_for
 from core.link_states import (
@@ -16,7 +17,7 @@ from core.link_states import (
 )
 from core.links import from_query, to_query
 from demos import chat_document, next_token, sampling, surprisal, tokenizer
-from demos.ui import links
+from demos.ui import link_row, links, writing
 
 SETTINGS = (0.7, 0, 0.9, 0.0)
 REPLY = ("sampled", 0.8, 7, 20, 0)
@@ -321,6 +322,62 @@ def test_whatever_a_link_says_can_be_shown_and_linked_again(toy, demo, values):
     first = again(toy, checked)
     assert again(toy, through_a_link(toy, first)) == first
     assert first.model == "toy"
+
+
+def test_links_hold_whatever_the_pages_can_be_set_to():
+    """The most a slider gives is the most a link takes."""
+    assert link_states.MOST_AHEAD == writing.MOST_AHEAD
+    assert link_states.MOST_REPLY == chat_document.MAX_REPLY
+
+
+@pytest.mark.parametrize("text", ["", "A course's own text"])
+def test_a_page_opens_with_its_link(toy, text):
+    """A link's state and its notes; no link, or one to another demo: what it always opens with."""
+
+    def views(query):
+        opening = link_row.Opening("next-token", text, next_token.restore, next_token.start)
+        return list(opening.views(toy, query, ["The first"], 9))
+
+    for query in (None, {}, {"embed": "1"}, {"v": "1", "demo": "sampling", "text": "x"}):
+        ((branches, *_, _, _, about),) = views(query)
+        assert branches == next_token.start(toy, "The first")[0]
+        assert about["visible"] is False
+    ((branches, *_, box, ahead, about),) = views({"v": "1", "text": "x", "ahead": "9"})
+    assert branches == next_token.start(toy, "x")[0]
+    assert (box, ahead) == ("x", 0)
+    assert about["visible"] is True
+    assert "ahead" in about["value"]
+    ((branches, *_, box, ahead, _),) = views({"v": "1", "demo": "next-token", "ahead": "3"})
+    assert box == (text or next_token.EXAMPLES[0])
+    assert ahead == 3
+
+
+def test_a_link_that_can_not_be_shown_says_so(toy):
+    """The page opens as it always does, and the sentence stands on it."""
+
+    def refuse(engine, state):
+        raise InputError("That can't be shown. Use another link.")
+
+    opening = link_row.Opening("next-token", "", refuse, next_token.start)
+    ((*view, about),) = opening.views(toy, {"v": "1"}, ["The first"], 9)
+    assert view[0] == next_token.start(toy, "The first")[0]
+    assert about["value"] == "That can't be shown. Use another link."
+    assert len(view) == 9
+
+
+def test_a_link_opens_its_tab():
+    """Only a link chooses a tab."""
+    assert link_row.linked_tab({"v": "1", "demo": "sampling"}) == "sampling"
+    for query in (None, {}, {"v": "1"}, {"demo": "sampling"}):
+        assert link_row.linked_tab(query) is None
+
+
+def test_what_a_link_selected_stays_while_its_text_stands(toy):
+    """Gradio says that the text changed when a link is opened: its selection is kept then."""
+    query = {"v": "1", "demo": "tokenizer", "text": "The cat", "span": "1:3"}
+    assert tokenizer.retyped(toy, query, "The cat", False)[0]["value"] == span(1, 3)
+    assert tokenizer.retyped(toy, query, "The cats", False)[0]["value"] is None
+    assert tokenizer.retyped(toy, {}, "The cat", False)[0]["value"] is None
 
 
 def test_the_states_are_of_the_five_demos():
