@@ -266,7 +266,7 @@ def build(page: Page) -> None:
     paths.build_comparison(page, desk.branches, desk.tree)
     forcing.build(page, STEPS, desk)
     boxes = [system, user, *settings, desk.n_ahead]
-    about = link_row.build(page, link_of, [desk.branches, strip, *boxes])
+    link_row.build(page, link_of, [desk.branches, strip, *boxes])
 
     past, outputs = desk.branches, desk.outputs
     typed = [past, system, user]
@@ -288,7 +288,7 @@ def build(page: Page) -> None:
     writing.connect_lookahead(page, desk)
     shown = [*outputs, user, note, system, *settings, desk.n_ahead]
     otherwise = partial(first_view, opening=opening)
-    link_row.first_view(page, DEMO.slug, about, restore, shown, otherwise, typed)
+    link_row.first_view(page, DEMO.slug, restore, shown, otherwise, typed)
 
 
 DEMO = Demo(slug="chat-document", title="Chat-as-Document", order=5, build=build)

@@ -134,7 +134,7 @@ def build(page: Page) -> None:
     beams.build(page, desk)
     audit.build(page, desk)
     linked = [desk.branches, desk.strip, text, desk.n_ahead]
-    about = link_row.build(page, link_of, linked)
+    link_row.build(page, link_of, linked)
 
     branches, outputs = [desk.branches], desk.outputs
     desk.shown += [page.connect(written.then, start, [text], outputs) for written in prepared]
@@ -152,7 +152,7 @@ def build(page: Page) -> None:
     ]
     writing.connect_lookahead(page, desk)
     shown = [*outputs, text, desk.n_ahead]
-    link_row.first_view(page, DEMO.slug, about, restore, shown, start, [text])
+    link_row.first_view(page, DEMO.slug, restore, shown, start, [text])
 
 
 DEMO = Demo(slug="next-token", title="Next-Token", order=2, build=build)

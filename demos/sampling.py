@@ -262,7 +262,7 @@ def build(page: Page) -> None:
     prepared = examples(text, EXAMPLES)
     code = code_panel()
     boxes = [text, seed, n_tokens, *settings]
-    about = link_row.build(page, link_of, [bench, *boxes])
+    link_row.build(page, link_of, [bench, *boxes])
 
     shown = [candidates, facts, bar, code]
     outputs = [bench, strip, *shown, r]
@@ -282,7 +282,7 @@ def build(page: Page) -> None:
     stopped = stop.click(None, cancels=[running], api_visibility="private")
     page.connect(stopped.then, look_at_end, [bench, *settings], outputs)
     opened = [*outputs, *boxes]
-    link_row.first_view(page, DEMO.slug, about, restore, opened, start, [text, *settings])
+    link_row.first_view(page, DEMO.slug, restore, opened, start, [text, *settings])
 
 
 DEMO = Demo(slug="sampling", title="Sampling", order=3, build=build)

@@ -230,7 +230,7 @@ def build(page: Page) -> None:
     chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
     prepared = examples(text, EXAMPLES)
     code = code_panel()
-    about = link_row.build(page, link_of, [reading, strip, text])
+    link_row.build(page, link_of, [reading, strip, text])
 
     outputs = [reading, strip, whole, selected, candidates, chart, code]
     scoring = [page.connect(written.then, read, [text], outputs) for written in prepared]
@@ -241,7 +241,7 @@ def build(page: Page) -> None:
         latest_only=True, uses_model=False,
     )  # fmt: skip
     stop.click(None, cancels=scoring, api_visibility="private")
-    link_row.first_view(page, DEMO.slug, about, restore, [*outputs, text], read, [text])
+    link_row.first_view(page, DEMO.slug, restore, [*outputs, text], read, [text])
     page.first_view(offer_exact, [], [again], uses_model=False)
 
 

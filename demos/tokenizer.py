@@ -169,7 +169,7 @@ def build(page: Page) -> None:
     with gr.Accordion("Special tokens of this model", open=False):
         specials = TokenStrip(name="Special tokens", selectable=False, compact=True)
     code = code_panel()
-    about = link_row.build(page, link_of, [text, control, strip])
+    link_row.build(page, link_of, [text, control, strip])
 
     outputs = [strip, counts, characters, whole_words, subwords, code]
     # change, not input: Gradio's input is sent for keys that print, not for paste or backspace
@@ -180,7 +180,7 @@ def build(page: Page) -> None:
         strip.pick, look, [text, control, strip], [counts], latest_only=True, uses_model=False
     )
     link_row.first_view(
-        page, DEMO.slug, about, restore, [*outputs, text, control], cut, [text, control],
+        page, DEMO.slug, restore, [*outputs, text, control], cut, [text, control],
         uses_model=False,
     )  # fmt: skip
     page.first_view(special_tokens, [], [specials], uses_model=False)

@@ -27,8 +27,8 @@ COPY = """(query) => {
 }"""
 
 
-def build(page: Page, link_of: Callable[..., LinkState], inputs: Sequence[Any]) -> gr.Textbox:
-    """Folded: the button, and the link itself. Returns the line for what a link has to say."""
+def build(page: Page, link_of: Callable[..., LinkState], inputs: Sequence[Any]) -> None:
+    """Folded: the button, and the link itself."""
 
     def linked(engine: Engine, *values: Any) -> str:
         return to_query(link_of(engine, *values))
@@ -36,17 +36,13 @@ def build(page: Page, link_of: Callable[..., LinkState], inputs: Sequence[Any]) 
     with gr.Accordion("Link to what you see", open=False), gr.Row(equal_height=True):
         copy = gr.Button("Copy link", scale=1, min_width=100)
         link = gr.Textbox(label="Link", interactive=False, max_lines=2, scale=5, buttons=["copy"])
-    # a Textbox: what a link says is shown as text and nothing else
-    about = gr.Textbox(label="About this link", interactive=False, visible=False, max_lines=6)
     made = page.connect(copy.click, linked, inputs, [link], uses_model=False)
     made.success(None, [link], [link], js=COPY, api_visibility="private")
-    return about
 
 
 def first_view(
     page: Page,
     slug: str,
-    about: gr.Textbox,
     restore: Callable[..., Any],
     shown: Sequence[Any],
     otherwise: Callable[..., Any],
@@ -63,7 +59,7 @@ def first_view(
         begin = Opening(slug, page.lab.course.texts.get(slug, ""), restore, otherwise)
         yield from begin.views(engine, query, values, len(shown))
 
-    outputs = [*shown, about]
+    outputs = [*shown, page.about]
     page.first_view(opened, [page.query, *inputs], outputs, uses_model=uses_model)
 
 
@@ -91,7 +87,9 @@ class Opening:
             except LabError as error:
                 notes = [*notes, str(error)]
         for view in _views(self.otherwise(engine, *values)):
-            yield *view, *[gr.skip()] * (n_shown - len(view)), _about(notes)
+            # the demos of a page share the line: one that no link is about leaves it alone
+            about = _about(notes) if state is not None else gr.skip()
+            yield *view, *[gr.skip()] * (n_shown - len(view)), about
 
     def _with_text(self, state: LinkState) -> LinkState:
         begun = state.text or state.document_ids or getattr(state, "messages", ())
