@@ -61,11 +61,12 @@ class Page:
 
     ``bar`` is the header, where Gradio shows that something is under way or queued.
     ``query`` holds the parameters of the page's address, as {name: text}; ``about`` is the
-    line in which a link's notes stand.
+    line in which a link's notes stand. ``home`` is the demo of a link that names none.
     """
 
     lab: Lab
     bar: gr.HTML
+    home: str = ""
     query: gr.State = field(default_factory=lambda: gr.State({}))
     about: gr.Textbox = field(default_factory=_about_the_link)
     first_views: list[Callable[[Callable[..., Any]], Any]] = field(default_factory=list)

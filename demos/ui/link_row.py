@@ -15,7 +15,7 @@ import gradio as gr
 from core.engines import Engine
 from core.errors import LabError
 from core.link_check import checked_for
-from core.link_states import LinkState
+from core.link_states import STATES, LinkState, TokenizerLink
 from core.links import from_query, to_query
 from demos.ui.events import Page
 
@@ -100,8 +100,9 @@ def linked_state(query: Any, slug: str) -> tuple[Any, list[str]]:
     """(state, notes) of a query; no state where it is no link, or one to another demo."""
     if not isinstance(query, Mapping) or "v" not in query:
         return None, []
-    state, notes = from_query(query, slug)
-    return (state, notes) if state.demo == slug else (None, [])
+    named = query.get("demo", slug)
+    about = named if named in STATES else TokenizerLink.demo  # it tells that there is no such demo
+    return from_query(query, slug) if about == slug else (None, [])
 
 
 def linked_tab(query: Any) -> str | None:

@@ -59,7 +59,7 @@ def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
     by_slug = {demo.slug: demo for demo in demos}
     demos = [by_slug[slug] for slug in lab.course.demos] or demos
     with gr.Blocks(title=lab.course.title, analytics_enabled=False, fill_width=True) as app:
-        page = Page(lab, StatusBar(elem_id="status"))
+        page = Page(lab, StatusBar(elem_id="status"), demos[0].slug)
         with gr.Tabs(elem_id="demos") as tabs:
             for demo in demos:
                 with gr.Tab(demo.title, id=demo.slug, render_children=True):
@@ -84,7 +84,7 @@ def build_single(demo: Demo, lab: Lab) -> gr.Blocks:
 
 
 def _build_page(app: gr.Blocks, demo: Demo, lab: Lab) -> None:
-    page = Page(lab, StatusBar(elem_id="status"))
+    page = Page(lab, StatusBar(elem_id="status"), demo.slug)
     with gr.Column(elem_classes="lab-demo"):
         demo.build(page)
     _come_alive(app, page)
@@ -134,7 +134,7 @@ def _come_alive(app: gr.Blocks, page: Page) -> None:
     clock = gr.Timer(POLL_SECONDS)
 
     def follow(request: gr.Request) -> tuple[Any, Any, bool, Any]:
-        return *state_of_start(), dict(request.query_params)
+        return *state_of_start(), {"demo": page.home} | dict(request.query_params)
 
     def state_of_start() -> tuple[Any, Any, bool]:
         lab = page.lab

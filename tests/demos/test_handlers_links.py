@@ -366,6 +366,16 @@ def test_a_link_that_can_not_be_shown_says_so(toy):
     assert len(view) == 9
 
 
+def test_one_demo_at_most_opens_a_link():
+    """Of the tabs of a page, whatever the link names; a demo that there is not is told once."""
+    for named in ("sampling", "chat-document", "../x", ""):
+        query = {"v": "1", "demo": named, "text": "x"}
+        states = [link_row.linked_state(query, slug) for slug, _ in HAND.values()]
+        ((state, notes),) = [(state, notes) for state, notes in states if state is not None]
+        assert (state.demo == named) == (not notes)
+        assert state.text == "x"
+
+
 def test_a_link_opens_its_tab():
     """Only a link chooses a tab."""
     assert link_row.linked_tab({"v": "1", "demo": "sampling"}) == "sampling"
