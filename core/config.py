@@ -28,6 +28,7 @@ class Settings:
     ``max_tokens`` caps the length of a document, whatever the model could take.
     ``memory_mb`` is what may be kept beside the weights, so that nothing is computed
     twice. ``lookahead`` is how many likely clicks are prepared while nobody waits.
+    ``course`` is the file in which an instructor sets up a course.
     """
 
     cache_dir: Path
@@ -36,11 +37,12 @@ class Settings:
     max_tokens: int = DEFAULT_MAX_TOKENS
     memory_mb: int = DEFAULT_MEMORY_MB
     lookahead: int = DEFAULT_LOOKAHEAD
+    course: Path | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read ``LAB_MODEL``, ``LAB_CACHE``, ``LAB_DTYPE``, ``LAB_MAX_TOKENS``,
-        ``LAB_MEMORY_MB`` and ``LAB_LOOKAHEAD``.
+        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD`` and ``LAB_COURSE``.
 
         ``environ`` is this process's environment by default. An unset or blank variable
         means its default. Raises ConfigError.
@@ -48,8 +50,10 @@ class Settings:
         environ = os.environ if environ is None else environ
         given = {key: value.strip() for key, value in environ.items() if value.strip()}
         cache = given.get("LAB_CACHE") or platformdirs.user_cache_dir("token-lab", False)
+        course = given.get("LAB_COURSE")
         return cls(
             cache_dir=Path(cache).expanduser().absolute(),
+            course=Path(course).expanduser().absolute() if course else None,
             model=given.get("LAB_MODEL"),
             dtype=_dtype(given.get("LAB_DTYPE")),
             max_tokens=_whole(given, "LAB_MAX_TOKENS", DEFAULT_MAX_TOKENS),

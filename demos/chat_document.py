@@ -9,24 +9,30 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from core import charts, chat, limits, template_facts, tool_form
 from core.branches import Branches
 from core.conversation import Conversation, open_message, with_open_turn, with_turn_ended
-from core.document import Document
 from core.engines import Engine
 from core.errors import InputError, NoChatTemplate
-from core.measures import surprisal_bits
-from core.messages import ROLES
+from core.link_states import ChatLink
 from core.snippets import chat_code
-from core.tokens import ChatDocument
 from demos import Demo
-from demos.ui import breaking, forcing, messages, paths, replies, templates_panel, views, writing
+from demos.ui import (
+    breaking,
+    forcing,
+    link_row,
+    links,
+    messages,
+    paths,
+    replies,
+    templates_panel,
+    views,
+    writing,
+)
 from demos.ui.breaking import Breaking
-from demos.ui.component import TokenStrip
+from demos.ui.chat_look import document_facts, document_strip, reply_chart
 from demos.ui.events import Page
-from demos.ui.glossary import fact
 from demos.ui.panels import examples, text_box
 from demos.ui.replies import Past, Replying
 from demos.ui.writing import N_LISTED, View, Writing
@@ -39,7 +45,6 @@ EXAMPLES = (
 )
 SYSTEM = "You are a helpful assistant. Answer in one sentence."
 COMPACT = "Compact: special tokens as ◆"
-TONES = {role: role for role in ROLES} | {"model": "assistant"}
 
 
 def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, Any]:
@@ -49,10 +54,10 @@ def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, An
     """
     talk, note = past.now, _note(engine, past.now, system)
     if not str(user).strip():
-        return _strip(engine, talk.rendered, talk, len(talk)), note
+        return document_strip(engine, talk.rendered, talk, len(talk)), note
     _check_message(system, user)
     base = _taken_up(engine, talk)
-    return _strip(engine, with_open_turn(engine, base, system, user), base, None), note
+    return document_strip(engine, with_open_turn(engine, base, system, user), base, None), note
 
 
 def end_turn(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, ...]:
@@ -81,23 +86,23 @@ def _check_message(system: str, user: str) -> None:
 def show(engine: Engine, past: Past, position: int) -> View:
     """Everything the page shows of the chat at a position (the document's length: the next)."""
     talk, tree = past.now, paths.update(engine.vocabulary, past)
-    strip = _strip(engine, talk.rendered, talk, position)
+    strip = document_strip(engine, talk.rendered, talk, position)
     if not talk.ids:
         blank = gr.update(**views.no_candidates("End your turn: then the model predicts."))
         return past, strip, blank, gr.update(facts=[]), None, "", tree
     listing = views.position_view(engine, talk.ids, position, N_LISTED)
     code = _code(engine, talk)
-    facts = _document_facts(engine, talk)
+    facts = document_facts(engine, talk)
     if position == 0:
         return past, strip, gr.update(**listing), gr.update(facts=facts), None, code, tree
     distribution = engine.next(talk.ids[:position])
     facts += views.distribution_facts(distribution, listing["rest"])
-    chart = _reply_chart(engine, talk) or charts.share_by_rank(distribution)
+    chart = reply_chart(engine, talk) or charts.share_by_rank(distribution)
     return past, strip, gr.update(**listing), gr.update(facts=facts), chart, code, tree
 
 
 STEPS = Writing(show)
-REPLIES = Replying(STEPS, lambda engine, talk: _strip(engine, talk.rendered, talk, None))
+REPLIES = Replying(STEPS, lambda engine, talk: document_strip(engine, talk.rendered, talk, None))
 BREAKS = Breaking(STEPS, REPLIES.strip)
 
 
@@ -115,45 +120,6 @@ def _code(engine: Engine, talk: Conversation) -> str:
     )
 
 
-def _reply_chart(engine: Engine, document: Document) -> Any:
-    """How surprising each picked token was, at its position; None while nothing was picked."""
-    if not document.picks:
-        return None
-    first = min(document.picks)
-    bits = np.full(len(document) - first, np.nan)
-    for at, pick in document.picked():
-        bits[at - first] = surprisal_bits(pick.logprob)
-    tokens = engine.vocabulary.tokens(document.ids[first:])
-    return charts.bits_along(bits, tokens, "How surprising was each chosen token?", first)
-
-
-def _strip(engine: Engine, rendered: ChatDocument, document: Document, position: int | None) -> Any:
-    """The document's chips by role, each turn under its role word, picked tokens marked."""
-    extras: list[dict[str, Any]] = []
-    for turn in chat.turns(rendered, engine.vocabulary):
-        word = turn.role or "start"
-        tone = {"tone": TONES.get(turn.role, "other"), "facts": [["role", word]]}
-        extras += [tone | {"turn": word}, *[tone] * (turn.stop - turn.start - 1)]
-    for at, pick in document.picked():
-        picked = views.pick_extra(pick)
-        extras[at] = extras[at] | picked | {"facts": extras[at]["facts"] + picked["facts"]}
-    tokens = views.chips(engine.vocabulary, rendered.ids, extras)
-    if position is None:
-        return gr.update(tokens=tokens, value=None)
-    span = {"start": position, "stop": position + 1}
-    return gr.update(tokens=[*tokens, views.NEXT_CHIP], value=span)
-
-
-def _document_facts(engine: Engine, talk: Conversation) -> list[dict[str, str]]:
-    turns = [t for t in chat.turns(talk.rendered, engine.vocabulary) if t.role]
-    n_special = sum(i in engine.vocabulary.specials for i in talk.ids)
-    return [
-        fact("tokens", f"{len(talk):,}"),
-        fact("special tokens", f"{n_special:,}"),
-        fact("turns", f"{len(turns):,}"),
-    ]
-
-
 def undo(engine: Engine, past: Past, user: str) -> tuple[Any, ...]:
     """One step back; a message that was sent returns to its box."""
     before = past.undo()
@@ -169,10 +135,12 @@ def new_chat(engine: Engine, past: Past) -> View:
     return show(engine, past.go(Conversation()) if past.now.ids else past, 0)
 
 
-def first_view(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, ...]:
+def first_view(
+    engine: Engine, past: Past, system: str, user: str, opening: str = EXAMPLES[0]
+) -> tuple[Any, ...]:
     """The page opens on a prepared turn, unless somebody has begun to type."""
     try:
-        if past.now.ids or user != EXAMPLES[0]:
+        if past.now.ids or user != opening:
             strip, note = preview(engine, past, system, user)
             return past, strip, *[gr.skip()] * 6, note
         return end_turn(engine, past, system, user)
@@ -202,15 +170,53 @@ def fold(engine: Engine, folded: Any) -> Any:
     return gr.update(folded=limits.check_bool(folded, "“Compact”"))
 
 
+def link_of(
+    engine: Engine, past: Past, span: Any, system: str, user: str, how: str, *numbers: Any
+) -> ChatLink:
+    """The page as a link says it; ``numbers``: temperature, seed, tokens at most, tokens ahead."""
+    talk = past.now
+    return ChatLink(
+        **links.chat_fields(engine, talk),
+        **links.reply_fields(how, *numbers),
+        text=user,
+        system=system,
+        at=links.place_of_span(span, len(talk)),
+    )
+
+
+def restore(engine: Engine, state: ChatLink) -> tuple[Any, ...]:
+    """(view…, user, note, system, how, numbers…) of a link."""
+    talk, system = links.conversation_of(engine, state), state.system
+    system, past = SYSTEM if system is None else system, Branches.of(Conversation()).go(talk)
+    view = show(engine, past, links.position_of(state, len(talk)))
+    view, note = writing.with_ahead(engine, view, state.ahead), _note(engine, talk, system)
+    if not talk.ids:
+        try:
+            view = (past, preview(engine, past, system, state.text)[0], *view[2:])
+        except NoChatTemplate as error:
+            note = gr.update(value=str(error), visible=True)
+    numbers = (state.temperature, state.seed, state.tokens, state.ahead)
+    return *view, state.text, note, system, state.reply, *numbers
+
+
+def retyped(engine: Engine, query: Any, past: Past, system: str, user: str) -> tuple[Any, Any]:
+    """``preview`` of a changed message; a link's own words leave the strip as the link has it."""
+    state, _ = link_row.linked_state(query, ChatLink.demo)
+    if state and past.now.ids and (state.text, state.ids) == (user, past.now.ids):
+        return gr.skip(), _note(engine, past.now, system)
+    return preview(engine, past, system, user)
+
+
 def build(page: Page) -> None:
     """Messages above the document; candidates beside the chart below it."""
     with gr.Row(elem_classes="lab-lead-row"):
         gr.Markdown(LEAD, elem_classes="lab-lead")
         compact = gr.Checkbox(False, label=COMPACT, container=False, elem_classes="lab-switch")
     note = gr.Markdown("", elem_classes="lab-quiet", visible=False)
+    opening = page.opening_text(DEMO.slug, EXAMPLES[0])
     with gr.Row(equal_height=True):
         system = text_box(SYSTEM, "System prompt (may be empty)", lines=1, scale=3)
-        user = text_box(EXAMPLES[0], "Your message", lines=1, scale=4)
+        user = text_box(opening, "Your message", lines=1, scale=4)
         end = gr.Button("End turn", scale=1, min_width=100)
     examples(user, EXAMPLES)
     with gr.Column(elem_classes="lab-writing"):
@@ -223,12 +229,15 @@ def build(page: Page) -> None:
     paths.build_comparison(page, desk.branches, desk.tree)
     panel = messages.build(page, STEPS, desk)
     forcing.build(page, STEPS, desk)
+    boxes = [system, user, *settings, desk.n_ahead]
+    link_row.build(page, link_of, [desk.branches, strip, *boxes])
 
     past, outputs = desk.branches, desk.outputs
     typed = [past, system, user]
     # change, not input: see the Tokenizer. One event, or an older answer could come last
     typing = partial(gr.on, [system.change, user.change])
-    page.connect(typing, preview, typed, [strip, note], latest_only=True, uses_model=False)
+    given = [page.query, *typed]
+    page.connect(typing, retyped, given, [strip, note], latest_only=True, uses_model=False)
     writing.connect(page, STEPS, desk, forth)
     desk.shown += [
         page.connect(end.click, end_turn, typed, [*outputs, user, note]),
@@ -248,7 +257,9 @@ def build(page: Page) -> None:
 
     for event in desk.shown:
         after(event)
-    page.first_view(first_view, typed, [*outputs, user, note], then=after)
+    shown = [*outputs, user, note, system, *settings, desk.n_ahead]
+    otherwise = partial(first_view, opening=opening)
+    link_row.first_view(page, DEMO.slug, restore, shown, otherwise, typed, then=after)
 
 
 DEMO = Demo(slug="chat-document", title="Chat-as-Document", order=5, build=build)

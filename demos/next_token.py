@@ -5,18 +5,32 @@ nothing but this, again and again. Any token already there shows what it was cho
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 
-from core import charts
+from core import charts, limits
 from core.branches import Branches
 from core.document import Document
 from core.engines import Engine
 from core.errors import ContextTooLong
+from core.link_states import NextTokenLink
 from core.snippets import next_token_code
 from core.tokens import require_context
 from demos import Demo
-from demos.ui import audit, beams, classifier, forcing, paths, recovery, views, what_if, writing
+from demos.ui import (
+    audit,
+    beams,
+    classifier,
+    forcing,
+    link_row,
+    links,
+    paths,
+    recovery,
+    views,
+    what_if,
+    writing,
+)
 from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import examples, text_line
@@ -79,10 +93,34 @@ def reset(engine: Engine, branches: Branches[Document]) -> View:
     return STEPS.look_at_end(engine, branches.go(branches.first) if branches.at else branches)
 
 
+def link_of(
+    engine: Engine, branches: Branches[Document], span: Any, text: str, n_ahead: Any
+) -> NextTokenLink:
+    """The page as a link says it: the document, what was picked, the place on show."""
+    document = branches.now
+    return NextTokenLink(
+        **links.document_fields(engine, document, text),
+        picks=tuple(sorted(document.picks)),
+        at=links.place_of_span(span, len(document)),
+        ahead=limits.check_whole_number(n_ahead, "Look ahead", 0, writing.MOST_AHEAD),
+    )
+
+
+def restore(engine: Engine, state: NextTokenLink) -> View:
+    """(view…, text, tokens ahead) of a link; undo and reset lead to what was not picked."""
+    text = state.text or EXAMPLES[0]
+    document = links.document_of(engine, state, text)
+    given = document.cut(min(document.picks, default=len(document)))
+    branches = Branches.of(given).go(document)
+    view = show(engine, branches, links.position_of(state, len(document)))
+    return (*writing.with_ahead(engine, view, state.ahead), text, state.ahead)
+
+
 def build(page: Page) -> None:
     """Input line, strip, candidates beside the chart; the rest folded away."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
-    text, use = text_line(EXAMPLES[0], "Document", "Use this text")
+    opening = page.opening_text(DEMO.slug, EXAMPLES[0])
+    text, use = text_line(opening, "Document", "Use this text")
     with gr.Column(elem_classes="lab-writing"):
         strip = TokenStrip(name="The document, token by token", lines=3)
         top, stop, back, forth, again = writing.step_buttons(
@@ -96,6 +134,8 @@ def build(page: Page) -> None:
     what_if.build(page, desk)
     beams.build(page, desk)
     audit.build(page, desk)
+    linked = [desk.branches, desk.strip, text, desk.n_ahead]
+    link_row.build(page, link_of, linked)
 
     branches, outputs = [desk.branches], desk.outputs
     desk.shown += [page.connect(written.then, start, [text], outputs) for written in prepared]
@@ -113,7 +153,8 @@ def build(page: Page) -> None:
     ]
     writing.connect_lookahead(page, desk)
     classifier.build(page, desk)
-    page.first_view(start, [text], outputs)
+    shown = [*outputs, text, desk.n_ahead]
+    link_row.first_view(page, DEMO.slug, restore, shown, start, [text])
 
 
 DEMO = Demo(slug="next-token", title="Next-Token", order=2, build=build)

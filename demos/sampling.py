@@ -14,11 +14,13 @@ import numpy as np
 from core import api, charts, display, limits
 from core.document import Document
 from core.engines import Engine
+from core.link_fields import Drawn
+from core.link_states import SamplingLink
 from core.sampling import SampledDistribution, Sampler, Step, generate, reshape, step_with
 from core.snippets import sampling_code
 from core.tokens import Distribution, require_context
 from demos import Demo
-from demos.ui import views
+from demos.ui import link_row, links, views
 from demos.ui.component import CandidateList, Facts, Number, Slider, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -195,6 +197,34 @@ def look(engine: Engine, bench: Bench, span: Any, *settings: Any) -> View:
     return views.keep_selection(show(engine, _at(engine, bench, position), settings))
 
 
+def link_of(
+    engine: Engine, bench: Bench, text: str, seed: Any, n_tokens: Any, *settings: Any
+) -> SamplingLink:
+    """The page as a link says it: every draw, and where the next one stands."""
+    seed, sampler = api.checked_seed(seed), api.checked_sampler(engine, *settings)
+    return SamplingLink(
+        **links.document_fields(engine, bench.document, text),
+        **vars(sampler),
+        at=links.place(bench.position, len(bench.document)),
+        draws=tuple(Drawn(at, d.r, d.sampler) for at, d in sorted(bench.draws.items())),
+        r=bench.r,
+        seed=seed,
+        drawn=bench.n_drawn if seed == bench.seed else 0,
+        tokens=limits.check_whole_number(n_tokens, "Tokens", 1, limits.MAX_NEW_TOKENS),
+    )
+
+
+def restore(engine: Engine, state: SamplingLink) -> tuple[Any, ...]:
+    """(view…, text, seed, tokens, sliders…) of a link; its r's are kept, not drawn again."""
+    text, draws = state.text or EXAMPLES[0], {d.at: Draw(d.r, d.sampler) for d in state.draws}
+    ids = state.ids or views.start_ids(engine, text)
+    document = Document(ids, links.picks_of(engine, ids, tuple(draws)))
+    bench = Bench(document, draws, r=state.r, seed=state.seed, n_drawn=state.drawn)
+    bench = _at(engine, bench, links.position_of(state, len(ids)))
+    sliders = (state.temperature, state.top_k, state.top_p, state.min_p)
+    return *show(engine, bench, sliders), text, state.seed, state.tokens, *sliders
+
+
 def _sliders() -> list[Slider]:
     """Temperature, top-k, top-p and min-p, in the order in which they are applied."""
     with gr.Row(elem_classes="lab-sliders"):
@@ -209,7 +239,8 @@ def _sliders() -> list[Slider]:
 def build(page: Page) -> None:
     """Text and strip; candidates beside the sliders; the draw below both."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
-    text, use = text_line(EXAMPLES[0], "Document", "Use this text")
+    opening = page.opening_text(DEMO.slug, EXAMPLES[0])
+    text, use = text_line(opening, "Document", "Use this text")
     bench = gr.State(Bench())
     strip = TokenStrip(name="The document, token by token", lines=3)
     with gr.Row():
@@ -230,6 +261,8 @@ def build(page: Page) -> None:
         stop = gr.Button("Stop", scale=1, min_width=60)
     prepared = examples(text, EXAMPLES)
     code = code_panel()
+    boxes = [text, seed, n_tokens, *settings]
+    link_row.build(page, link_of, [bench, *boxes])
 
     shown = [candidates, facts, bar, code]
     outputs = [bench, strip, *shown, r]
@@ -248,7 +281,8 @@ def build(page: Page) -> None:
     running = page.connect(go.click, run_on, [bench, seed, n_tokens, *settings], outputs)
     stopped = stop.click(None, cancels=[running], api_visibility="private")
     page.connect(stopped.then, look_at_end, [bench, *settings], outputs)
-    page.first_view(start, [text, *settings], outputs)
+    opened = [*outputs, *boxes]
+    link_row.first_view(page, DEMO.slug, restore, opened, start, [text, *settings])
 
 
 DEMO = Demo(slug="sampling", title="Sampling", order=3, build=build)

@@ -10,14 +10,15 @@ from typing import Any
 
 import gradio as gr
 
-from core import charts, display
+from core import api, charts, display
 from core.engines import Engine, ModelInfo
 from core.errors import InputError
+from core.link_states import SurprisalLink
 from core.measures import REFERENCE_POINTS, Measures, measure
 from core.snippets import surprisal_code
 from core.tokens import Ids, ScoredText
 from demos import Demo
-from demos.ui import views
+from demos.ui import link_row, links, views
 from demos.ui.background import reporting
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
@@ -124,6 +125,26 @@ def select(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any]:
     return gr.update(facts=facts), gr.update(**props)
 
 
+def link_of(engine: Engine, reading: Reading, span: Any, text: str) -> SurprisalLink:
+    """The page as a link says it; what was scored only while it is the text in the box."""
+    said = SurprisalLink(**links.made_with(engine), text=text)
+    scored = reading.scored
+    if scored is None or scored.ids != api.context_ids(engine, text):
+        return said
+    return replace(said, exact=reading.exact, span=views.picked_span(span, len(scored)))
+
+
+def restore(engine: Engine, state: SurprisalLink) -> Iterator[tuple[Any, ...]]:
+    """(what ``read`` shows…, text) of a link, its span selected at the end."""
+    text, view = state.text or EXAMPLES[0], ()
+    for view in read(engine, text, exact=state.exact):
+        yield *view, text
+    reading = view[0]
+    span = links.selection(state.span, len(reading.scored))
+    if span:
+        yield *show(engine, reading, span), text
+
+
 def _most_surprising(scored: ScoredText) -> dict[str, int]:
     """The span of the single most surprising token, so that the page opens with an answer."""
     bits = [b if known else -1.0 for b, known in
@@ -188,7 +209,8 @@ def build(page: Page) -> None:
     """Text and strip; the selection's candidates beside its numbers; the chart below."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     with gr.Row(equal_height=True):
-        text = text_box(EXAMPLES[0], "Text", lines=2, scale=5)
+        opening = page.opening_text(DEMO.slug, EXAMPLES[0])
+        text = text_box(opening, "Text", lines=2, scale=5)
         with gr.Column(scale=1, min_width=120):
             go = gr.Button("Measure", variant="primary")
             stop = gr.Button("Stop")
@@ -208,6 +230,7 @@ def build(page: Page) -> None:
     chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
     prepared = examples(text, EXAMPLES)
     code = code_panel()
+    link_row.build(page, link_of, [reading, strip, text])
 
     outputs = [reading, strip, whole, selected, candidates, chart, code]
     scoring = [page.connect(written.then, read, [text], outputs) for written in prepared]
@@ -218,7 +241,7 @@ def build(page: Page) -> None:
         latest_only=True, uses_model=False,
     )  # fmt: skip
     stop.click(None, cancels=scoring, api_visibility="private")
-    page.first_view(read, [text], outputs)
+    link_row.first_view(page, DEMO.slug, restore, [*outputs, text], read, [text])
     page.first_view(offer_exact, [], [again], uses_model=False)
 
 

@@ -10,9 +10,10 @@ import gradio as gr
 
 from core import api, cuts, display, limits
 from core.engines import Engine
+from core.link_states import TokenizerLink
 from core.snippets import tokenize_code
 from demos import Demo
-from demos.ui import views
+from demos.ui import link_row, links, views
 from demos.ui.component import Facts, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -121,10 +122,39 @@ def special_tokens(engine: Engine) -> dict[str, Any]:
     return gr.update(tokens=views.chips(engine.vocabulary, ids), heading=heading)
 
 
+def link_of(engine: Engine, text: str, control_tokens: bool, span: Any) -> TokenizerLink:
+    """The page as a link says it."""
+    n = len(engine.tokenize(limits.check_text(text), control_tokens=control_tokens))
+    return TokenizerLink(
+        **links.made_with(engine),
+        text=text,
+        control_tokens=control_tokens,
+        span=links.span_of(span, n),
+    )
+
+
+def restore(engine: Engine, state: TokenizerLink) -> tuple[Any, ...]:
+    """(what ``cut`` shows…, text, switch) of a link, its tokens selected."""
+    text, control = state.text or EXAMPLES[0], state.control_tokens
+    strip, counts, *others = cut(engine, text, control)
+    span = links.selection(state.span, len(strip["tokens"]))
+    if span:
+        counts = look(engine, text, control, span)
+    return strip | {"value": span}, counts, *others, text, control
+
+
+def retyped(engine: Engine, query: Any, text: str, control_tokens: bool) -> tuple[Any, ...]:
+    """``cut`` of a changed text; with a link's selection where it is the link's own text."""
+    state, _ = link_row.linked_state(query, TokenizerLink.demo)
+    if state and (state.text, state.control_tokens) == (text, control_tokens):
+        return restore(engine, state)[:6]
+    return cut(engine, text, control_tokens)
+
+
 def build(page: Page) -> None:
     """Text above its strip; the comparison open below."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
-    text = text_box(EXAMPLES[0], "Text", lines=2)
+    text = text_box(page.opening_text(DEMO.slug, EXAMPLES[0]), "Text", lines=2)
     examples(text, EXAMPLES)
     strip = TokenStrip(name="The text, token by token", min_height=92)
     with gr.Row():
@@ -139,15 +169,20 @@ def build(page: Page) -> None:
     with gr.Accordion("Special tokens of this model", open=False):
         specials = TokenStrip(name="Special tokens", selectable=False, compact=True)
     code = code_panel()
+    link_row.build(page, link_of, [text, control, strip])
 
     outputs = [strip, counts, characters, whole_words, subwords, code]
     # change, not input: Gradio's input is sent for keys that print, not for paste or backspace
-    page.connect(text.change, cut, [text, control], outputs, latest_only=True, uses_model=False)
+    typed = [page.query, text, control]
+    page.connect(text.change, retyped, typed, outputs, latest_only=True, uses_model=False)
     page.connect(control.input, cut, [text, control], outputs, latest_only=True, uses_model=False)
     page.connect(
         strip.pick, look, [text, control, strip], [counts], latest_only=True, uses_model=False
     )
-    page.first_view(cut, [text, control], outputs, uses_model=False)
+    link_row.first_view(
+        page, DEMO.slug, restore, [*outputs, text, control], cut, [text, control],
+        uses_model=False,
+    )  # fmt: skip
     page.first_view(special_tokens, [], [specials], uses_model=False)
 
 

@@ -50,17 +50,31 @@ def bind(lab: Lab, handler: Callable[..., Any]) -> Callable[..., Any]:
     return bound
 
 
+def _about_the_link() -> gr.Textbox:
+    """Hidden until a link has something to say; a Textbox shows text and nothing else."""
+    return gr.Textbox(label="About this link", interactive=False, visible=False, max_lines=6)
+
+
 @dataclass
 class Page:
     """One page under construction: how a demo connects its events and its first view.
 
     ``bar`` is the header, where Gradio shows that something is under way or queued.
+    ``query`` holds the parameters of the page's address, as {name: text}; ``about`` is the
+    line in which a link's notes stand. ``home`` is the demo of a link that names none.
     """
 
     lab: Lab
     bar: gr.HTML
+    home: str = ""
+    query: gr.State = field(default_factory=lambda: gr.State({}))
+    about: gr.Textbox = field(default_factory=_about_the_link)
     first_views: list[Callable[[Callable[..., Any]], Any]] = field(default_factory=list)
     turns: Turns = field(default_factory=Turns)
+
+    def opening_text(self, slug: str, otherwise: str) -> str:
+        """The text a demo opens with: the course's, where it sets one."""
+        return self.lab.course.texts.get(slug, otherwise)
 
     def connect(
         self,

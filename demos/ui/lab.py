@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from core.course import Course
 from core.engines import Engine
 from core.errors import LabError
 from core.progress import Progress
@@ -21,9 +22,17 @@ TERMINAL_SECONDS = 5.0  # at most one line of the same stage in this time
 
 
 class Lab:
-    """Opens an engine in a thread with ``open_engine(report)`` and hands it out."""
+    """Opens an engine in a thread with ``open_engine(report)`` and hands it out.
 
-    def __init__(self, open_engine: Callable[[Callable[[Progress], None]], Engine]) -> None:
+    ``course`` is what an instructor has set up; by default nothing.
+    """
+
+    def __init__(
+        self,
+        open_engine: Callable[[Callable[[Progress], None]], Engine],
+        course: Course | None = None,
+    ) -> None:
+        self.course = course or Course()
         self._open_engine = open_engine
         self._done = threading.Event()
         self._engine: Engine | None = None

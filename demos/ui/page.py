@@ -5,20 +5,23 @@ Every page, the tabs and a demo alone, is made and launched here, so all look al
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from core.config import Settings
+from core.course import Course, read_course
 from core.engines import ModelInfo, open_engine
 from core.errors import ConfigError
 from core.progress import Progress
-from demos import Demo
+from demos import Demo, discover
 from demos.ui import theme
 from demos.ui.api import register_api
 from demos.ui.component import StatusBar
 from demos.ui.events import Page
 from demos.ui.lab import Lab
+from demos.ui.link_row import linked_tab
 
 POLL_SECONDS = 1.0
 QUEUE_SIZE = 4096  # waiting events of all visitors together
@@ -28,25 +31,43 @@ MOST_SESSIONS = 1000  # half a megabyte each and more; the longest unused go fir
 
 
 def make_lab() -> Lab:
-    """Read the environment; a bad setting ends the program. The engine is opened by ``launch``."""
+    """Read the environment and the course; a bad setting ends the program.
+
+    The engine is opened by ``launch``.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for chatty in ("httpx", "httpx2", "transformers", "accelerate"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = Settings.from_env()
+        course = course_of(settings)
     except ConfigError as error:
         raise SystemExit(f"Token Lab can't start: {error}") from error
-    return Lab(lambda report: open_engine(settings, report))
+    settings = replace(settings, model=settings.model or course.model)
+    return Lab(lambda report: open_engine(settings, report), course)
+
+
+def course_of(settings: Settings) -> Course:
+    """The course that the settings name, about the demos there are. Raises ConfigError."""
+    if settings.course is None:
+        return Course()
+    return read_course(settings.course, [demo.slug for demo in discover()])
 
 
 def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
-    """Tabs with every demo on ``/``, each demo alone on its own path, and the API."""
-    with gr.Blocks(title="Token Lab", analytics_enabled=False, fill_width=True) as app:
-        page = Page(lab, StatusBar(elem_id="status"))
-        with gr.Tabs(elem_id="demos"):
+    """Tabs with every demo of the course on ``/``, each alone on its own path, and the API."""
+    by_slug = {demo.slug: demo for demo in demos}
+    demos = [by_slug[slug] for slug in lab.course.demos] or demos
+    with gr.Blocks(title=lab.course.title, analytics_enabled=False, fill_width=True) as app:
+        page = Page(lab, StatusBar(elem_id="status"), demos[0].slug)
+        with gr.Tabs(elem_id="demos") as tabs:
             for demo in demos:
                 with gr.Tab(demo.title, id=demo.slug, render_children=True):
                     demo.build(page)
+        app.load(
+            _linked_tab, outputs=tabs, queue=False, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
         _come_alive(app, page)
         register_api(lab)
     for demo in demos:
@@ -57,13 +78,13 @@ def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
 
 def build_single(demo: Demo, lab: Lab) -> gr.Blocks:
     """One demo alone, as ``python -m demos.<name>`` shows it."""
-    with gr.Blocks(title=f"{demo.title} · Token Lab", analytics_enabled=False) as app:
+    with gr.Blocks(title=f"{demo.title} · {lab.course.title}", analytics_enabled=False) as app:
         _build_page(app, demo, lab)
     return app
 
 
 def _build_page(app: gr.Blocks, demo: Demo, lab: Lab) -> None:
-    page = Page(lab, StatusBar(elem_id="status"))
+    page = Page(lab, StatusBar(elem_id="status"), demo.slug)
     with gr.Column(elem_classes="lab-demo"):
         demo.build(page)
     _come_alive(app, page)
@@ -97,6 +118,12 @@ def run(demo: Demo) -> None:
     launch(build_single(demo, lab), lab)
 
 
+def _linked_tab(request: gr.Request) -> Any:
+    """Open the tab that the page's link is about."""
+    slug = linked_tab(request.query_params)
+    return gr.Tabs(selected=slug) if slug else gr.skip()
+
+
 def _come_alive(app: gr.Blocks, page: Page) -> None:
     """Follow start-up in the header, then show every demo's first view.
 
@@ -106,7 +133,10 @@ def _come_alive(app: gr.Blocks, page: Page) -> None:
     ready = gr.State(False)
     clock = gr.Timer(POLL_SECONDS)
 
-    def follow() -> tuple[Any, Any, bool]:
+    def follow(request: gr.Request) -> tuple[Any, Any, bool, Any]:
+        return *state_of_start(), {"demo": page.home} | dict(request.query_params)
+
+    def state_of_start() -> tuple[Any, Any, bool]:
         lab = page.lab
         if lab.ready:
             return gr.update(busy="", **describe(lab.engine().info)), gr.Timer(active=False), True
@@ -120,7 +150,7 @@ def _come_alive(app: gr.Blocks, page: Page) -> None:
     for trigger in (app.load, clock.tick):
         # queued, or Gradio would not notice that the state changed
         trigger(
-            follow, outputs=[page.bar, clock, ready], concurrency_limit=None,
+            follow, outputs=[page.bar, clock, ready, page.query], concurrency_limit=None,
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
     for connect in page.first_views:

@@ -105,6 +105,15 @@ def look_ahead(engine: Engine, branches: Branches[Any], span: Any, n_ahead: Any)
     return gr.update(ahead=views.ahead_of(engine, ids, position, N_LISTED, n))
 
 
+def with_ahead(engine: Engine, view: View, n_ahead: int) -> View:
+    """A view with what greedy decoding would write after each candidate."""
+    branches, strip, candidates, *others = view
+    if n_ahead:
+        ahead = look_ahead(engine, branches, strip["value"], n_ahead)
+        candidates = candidates | {"ahead": ahead["ahead"]}
+    return branches, strip, candidates, *others
+
+
 @dataclass
 class Desk:
     """The components of a document under way; ``shown``: the events after which it is seen anew."""

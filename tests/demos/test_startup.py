@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import gradio as gr
 import httpx
@@ -24,7 +25,7 @@ from demos.ui.component import Number, Slider
 from demos.ui.events import Page, bind
 from demos.ui.glossary import GLOSSARY, as_markdown
 from demos.ui.lab import Lab
-from demos.ui.page import build_app, build_single
+from demos.ui.page import build_app, build_single, make_lab
 from demos.ui.quick_start import uncollected
 
 SECONDS = 20
@@ -281,7 +282,8 @@ def followers(app):
 
 def told(app):
     """(header update, clock update, ready) of one question, the same from each trigger."""
-    first, *others = [follower.fn() for follower in followers(app)]
+    request = SimpleNamespace(query_params={"v": "1"})
+    first, *others = [follower.fn(request)[:3] for follower in followers(app)]
     for answer in others:
         assert answer[0] == first[0]
         assert answer[2] == first[2]
@@ -322,11 +324,11 @@ def test_the_page_says_why_there_is_no_engine():
 def test_first_views_follow_the_state_that_says_ready(demo):
     """Every demo opens alive: its first views wait for the state the followers write."""
     app = built(build_single, demo, Lab(no_engine))
-    bars, clocks, states = zip(
+    bars, clocks, states, queries = zip(
         *[[output._id for output in follower.outputs] for follower in followers(app)], strict=True
     )
     [ready] = set(states)
-    assert len(set(bars)) == len(set(clocks)) == 1
+    assert len(set(bars)) == len(set(clocks)) == len(set(queries)) == 1
     opening = [fn for fn in app.fns.values() if (ready, "change") in fn.targets]
     assert opening
     assert all(fn.outputs for fn in opening)
@@ -557,3 +559,38 @@ def test_a_sixth_demo_is_one_new_file(house_with_a_sixth_demo):
     for page in ("", "sixth"):
         assert {"status", "sixth-name", "sixth-answer"} <= elements_of(config, page)
     assert httpx.get(f"{house_with_a_sixth_demo.url}/sixth", timeout=SECONDS).is_success
+
+
+COURSE = """
+title = "Unit 3"
+model = "toy"
+demos = ["surprisal", "tokenizer"]
+[texts]
+surprisal = "A text of the course."
+"""
+
+
+def test_a_course_chooses_tabs_texts_title_and_model(tmp_path, monkeypatch):
+    """What the file says is on the page, in its order; LAB_MODEL still comes first."""
+    file = tmp_path / "course.toml"
+    file.write_text(COURSE, encoding="utf-8")
+    monkeypatch.setenv("LAB_COURSE", str(file))
+    monkeypatch.delenv("LAB_MODEL", raising=False)
+    lab = waited(make_lab().start())
+    assert lab.engine().info.name == "toy"
+    app = built(build_app, discover(), lab)
+    assert app.title == "Unit 3"
+    config = app.get_config_file()
+    tabs = [c["props"]["label"] for c in config["components"] if c["type"] == "tabitem"]
+    assert tabs == ["Surprisal", "Tokenizer"]
+    texts = [c["props"].get("value") for c in config["components"] if c["type"] == "textbox"]
+    assert texts.count("A text of the course.") == 2  # the tab and the page of its own
+
+
+def test_a_mistake_in_the_course_ends_the_program(tmp_path, monkeypatch):
+    """With the sentence of the mistake, before anything is served."""
+    file = tmp_path / "course.toml"
+    file.write_text('title = "x"\ndemos = ["suprisal"]', encoding="utf-8")
+    monkeypatch.setenv("LAB_COURSE", str(file))
+    with pytest.raises(SystemExit, match=r"course\.toml, line 2: .* Did you mean surprisal"):
+        make_lab()

@@ -25,15 +25,18 @@ def test_every_variable_is_read():
         "LAB_MAX_TOKENS": "128",
         "LAB_MEMORY_MB": "64",
         "LAB_LOOKAHEAD": "0",
+        "LAB_COURSE": "/tmp/course.toml",
         "PATH": "/bin",
     }
-    expected = Settings(Path("/tmp/x"), "gemma-3-270m", "bfloat16", 128, 64, 0)
+    expected = Settings(
+        Path("/tmp/x"), "gemma-3-270m", "bfloat16", 128, 64, 0, Path("/tmp/course.toml")
+    )
     assert Settings.from_env(environ) == expected
 
 
 def test_blank_is_unset():
     """A variable of spaces means its default, as on a Space whose setting was emptied."""
-    names = ("MODEL", "CACHE", "DTYPE", "MAX_TOKENS", "MEMORY_MB", "LOOKAHEAD")
+    names = ("MODEL", "CACHE", "DTYPE", "MAX_TOKENS", "MEMORY_MB", "LOOKAHEAD", "COURSE")
     environ = {f"LAB_{name}": "  " for name in names}
     assert Settings.from_env(environ) == Settings.from_env({})
 

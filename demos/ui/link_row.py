@@ -1,0 +1,126 @@
+"""“Copy link” on a page, and the first view of a page that was opened with a link.
+
+A demo gives two functions: ``link_of(engine, *inputs)``, its state for a link, and
+``restore(engine, state)``, what its page shows of one, or a generator of that. Knows nothing
+of what a state holds.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from core.engines import Engine
+from core.errors import LabError
+from core.link_check import checked_for
+from core.link_states import STATES, LinkState, TokenizerLink
+from core.links import from_query, to_query
+from demos.ui.events import Page
+
+# an embedded page may not write to the clipboard: then the link is there to be copied by hand
+COPY = """(query) => {
+  const link = `${location.origin}${location.pathname}?${query}`;
+  navigator.clipboard?.writeText(link).catch(() => {});
+  return link;
+}"""
+
+
+def build(page: Page, link_of: Callable[..., LinkState], inputs: Sequence[Any]) -> None:
+    """Folded: the button, and the link itself."""
+
+    def linked(engine: Engine, *values: Any) -> str:
+        return to_query(link_of(engine, *values))
+
+    with gr.Accordion("Link to what you see", open=False), gr.Row(equal_height=True):
+        copy = gr.Button("Copy link", scale=1, min_width=100)
+        link = gr.Textbox(label="Link", interactive=False, max_lines=2, scale=5, buttons=["copy"])
+    made = page.connect(copy.click, linked, inputs, [link], uses_model=False)
+    made.success(None, [link], [link], js=COPY, api_visibility="private")
+
+
+def first_view(
+    page: Page,
+    slug: str,
+    restore: Callable[..., Any],
+    shown: Sequence[Any],
+    otherwise: Callable[..., Any],
+    inputs: Sequence[Any],
+    *,
+    uses_model: bool = True,
+    then: Callable[[Any], None] = lambda event: None,
+) -> None:
+    """Open with the link's state; without a link with ``otherwise(engine, *inputs)``.
+
+    ``shown``: what ``restore`` sets; ``otherwise`` sets the first of it. ``then(event)``
+    connects what follows.
+    """
+
+    def opened(engine: Engine, query: Any, *values: Any) -> Iterator[tuple[Any, ...]]:
+        begin = Opening(slug, page.lab.course.texts.get(slug, ""), restore, otherwise)
+        yield from begin.views(engine, query, values, len(shown))
+
+    outputs = [*shown, page.about]
+    given = [page.query, *inputs]
+    page.first_view(opened, given, outputs, uses_model=uses_model, then=then)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a demo's page opens; ``text`` is the course's, for a link that says none."""
+
+    slug: str
+    text: str
+    restore: Callable[..., Any]
+    otherwise: Callable[..., Any]
+
+    def views(
+        self, engine: Engine, query: Any, values: Sequence[Any], n_shown: int
+    ) -> Iterator[tuple[Any, ...]]:
+        """The first views, each with ``n_shown`` results and the line about the link."""
+        state, notes = linked_state(query, self.slug)
+        if state is not None:
+            checked, more = checked_for(engine, self._with_text(state))
+            notes = notes + more
+            try:
+                for view in _views(self.restore(engine, checked)):
+                    yield *view, _about(notes)
+                return
+            except LabError as error:
+                notes = [*notes, str(error)]
+        for view in _views(self.otherwise(engine, *values)):
+            # the demos of a page share the line: one that no link is about leaves it alone
+            about = _about(notes) if state is not None else gr.skip()
+            yield *view, *[gr.skip()] * (n_shown - len(view)), about
+
+    def _with_text(self, state: LinkState) -> LinkState:
+        begun = state.text or state.document_ids or getattr(state, "messages", ())
+        return state if begun else replace(state, text=self.text)
+
+
+def linked_state(query: Any, slug: str) -> tuple[Any, list[str]]:
+    """(state, notes) of a query; no state where it is no link, or one to another demo."""
+    if not isinstance(query, Mapping) or "v" not in query:
+        return None, []
+    named = query.get("demo", slug)
+    about = named if named in STATES else TokenizerLink.demo  # it tells that there is no such demo
+    return from_query(query, slug) if about == slug else (None, [])
+
+
+def linked_tab(query: Any) -> str | None:
+    """The demo a query links to, for a page with tabs; None where it is no link."""
+    if not isinstance(query, Mapping) or not {"v", "demo"} <= query.keys():
+        return None
+    return from_query(query)[0].demo
+
+
+def _views(result: Any) -> Iterator[tuple[Any, ...]]:
+    if inspect.isgenerator(result):
+        yield from result
+    else:
+        yield result
+
+
+def _about(notes: Sequence[str]) -> Any:
+    return gr.update(value=" ".join(notes), visible=bool(notes))
