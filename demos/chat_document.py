@@ -32,6 +32,7 @@ from demos.ui import (
 )
 from demos.ui.breaking import Breaking
 from demos.ui.chat_look import document_facts, document_strip, reply_chart
+from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import examples, text_box
 from demos.ui.replies import Past, Replying

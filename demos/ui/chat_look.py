@@ -53,6 +53,7 @@ def document_strip(
 
 
 def document_facts(engine: Engine, talk: Conversation) -> list[dict[str, str]]:
+    """How many tokens, special tokens and turns."""
     turns = [t for t in chat.turns(talk.rendered, engine.vocabulary) if t.role]
     n_special = sum(i in engine.vocabulary.specials for i in talk.ids)
     return [

@@ -18,7 +18,7 @@ from core.link_states import (
 )
 from core.links import from_query, to_query
 from demos import chat_document, next_token, sampling, surprisal, tokenizer
-from demos.ui import link_row, links, writing
+from demos.ui import link_row, links, replies, writing
 
 SETTINGS = (0.7, 0, 0.9, 0.0)
 REPLY = ("sampled", 0.8, 7, 20, 0)
@@ -254,9 +254,9 @@ def test_chat_under_way(engine, at):
     """Two turns with a reply between: ids, picks and messages come back and go on the same way."""
     empty = chat_document.Branches.of(chat_document.Conversation())
     past, _ = ended(engine, empty, "Hello")
-    *_, (past, *_) = chat_document.reply(engine, past, "greedy", 1, 1, 6)
+    *_, (past, *_) = chat_document.REPLIES.reply(engine, past, "greedy", 1, 1, 6)
     past, strip = ended(engine, past, "And then?")
-    past, strip, *_ = last(chat_document.reply(engine, past, "sampled", 1, 3, 4))
+    past, strip, *_ = last(chat_document.REPLIES.reply(engine, past, "sampled", 1, 3, 4))
     n = len(past.now)
     strip = {"value": span(n if at is None else at)}
     state = chat_link(engine, past, strip)
@@ -328,7 +328,7 @@ def test_whatever_a_link_says_can_be_shown_and_linked_again(toy, demo, values):
 def test_links_hold_whatever_the_pages_can_be_set_to():
     """The most a slider gives is the most a link takes."""
     assert link_states.MOST_AHEAD == writing.MOST_AHEAD
-    assert link_states.MOST_REPLY == chat_document.MAX_REPLY
+    assert link_states.MOST_REPLY == replies.MAX_REPLY
 
 
 @pytest.mark.parametrize("text", ["", "A course's own text"])
