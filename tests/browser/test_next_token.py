@@ -105,8 +105,10 @@ def test_always_the_top_one_ten_times(demo):
     assert all(name.endswith("rank 1") for name in demo.names()[len(given) : -1])
 
 
-def test_stop_keeps_what_is_there(demo):
+def test_stop_keeps_what_is_there(demo, visit):
     """Stop keeps the tokens so far, and the next click goes on from them."""
+    # Gradio knows no name yet for what was begun this very moment; the page stops it all the same
+    visit.expected = re.compile("status of 422")
     words = "A text that no other test has asked of the model, " * 20  # so each step takes its time
     demo.box("Document").fill(words)
     demo.button("Use this text").click()
@@ -114,7 +116,6 @@ def test_stop_keeps_what_is_there(demo):
     demo.expect_quiet()
     given = demo.ids()
     demo.button("Always the top one, ten times").click()
-    expect(demo.chips.nth(len(given) + 1)).to_be_attached()
     demo.button("Stop").click()
     demo.expect_quiet()
     stopped = demo.ids()

@@ -50,7 +50,10 @@ def test_exact_numbers_on_hover(visit, open_page):
     chip.hover()
     tip = panel.root.get_by_role("tooltip")
     expect(tip).to_contain_text(re.compile(r"\d\.\d{6} bits"))
-    line.locator("td").nth(4).hover()
+    total = line.locator("td").nth(4)
+    total.scroll_into_view_if_needed()
+    demo.page.wait_for_timeout(300)  # what scrolls hides the tip
+    total.hover()
     expect(tip).to_contain_text("bits per token after")
 
 

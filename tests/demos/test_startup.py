@@ -21,7 +21,7 @@ from core.progress import Progress
 from demos import discover
 from demos.ui.api import PublicApi
 from demos.ui.background import paced, reporting
-from demos.ui.component import Number, Slider
+from demos.ui.component import Number, Slider, StatusBar
 from demos.ui.events import Page, bind
 from demos.ui.glossary import GLOSSARY, as_markdown
 from demos.ui.lab import Lab
@@ -277,7 +277,7 @@ def test_bind_tells_that_the_engine_is_not_there_yet(loading, handler):
 
 def followers(app):
     """What the page asks about start-up: the dependencies that write the header's state."""
-    return [fn for fn in app.fns.values() if fn.name == "follow"]
+    return [fn for fn in app.fns.values() if any(isinstance(o, StatusBar) for o in fn.outputs)]
 
 
 def told(app):
