@@ -171,8 +171,9 @@ def test_the_document_so_far_stands_while_a_second_message_is_typed(demo):
     expect(demo.page.get_by_test_id("toast-text")).to_have_count(0)
 
 
-def test_stop_keeps_what_is_there(demo):
+def test_stop_keeps_what_is_there(demo, visit):
     """Stop in the middle keeps the reply so far; generating goes on from there."""
+    visit.expected = re.compile("status of 422")  # Stop at a moment when Gradio names no event
     demo.button("New chat").click()
     expect(demo.chips).to_have_text(["?"])
     send(demo, "Tell me a very long story about the sea and a ship.")
