@@ -132,17 +132,6 @@ def beam_steps(
         yield BeamStep(kept, tuple(ranked[width:]))
 
 
-def beam_search(
-    predict_all: PredictAll,
-    context: Ids,
-    width: int,
-    n: int,
-    stop_ids: Collection[int] = (),
-) -> list[BeamStep]:
-    """All the steps of ``beam_steps``."""
-    return list(beam_steps(predict_all, context, width, n, stop_ids))
-
-
 def replaced(ids: Ids, position: int, token_id: int) -> tuple[int, ...]:
     """A document with one token changed and all others as they are."""
     known = tuple(map(int, ids))

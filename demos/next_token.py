@@ -13,7 +13,6 @@ from core import charts, limits
 from core.branches import Branches
 from core.document import Document
 from core.engines import Engine
-from core.errors import ContextTooLong
 from core.link_states import NextTokenLink
 from core.snippets import next_token_code
 from core.tokens import require_context
@@ -26,6 +25,7 @@ from demos.ui import (
     link_row,
     links,
     paths,
+    places,
     recovery,
     views,
     what_if,
@@ -78,10 +78,7 @@ STEPS = Writing(show)
 def always_the_top_one(engine: Engine, branches: Branches[Document]) -> Iterator[View]:
     """Append the most likely token, ten times, showing each."""
     require_context(branches.now.ids)
-    room = engine.info.context_length - len(branches.now)
-    if room <= 0:
-        raise ContextTooLong(len(branches.now) + 1, engine.info.context_length)
-    for _ in range(min(RUN_LENGTH, room)):
+    for _ in range(places.room_after(engine.info, len(branches.now), RUN_LENGTH)):
         distribution = engine.next(branches.now.ids)
         best = distribution.candidate(distribution.top(1)[0])
         branches = branches.go(branches.now.pick(best))

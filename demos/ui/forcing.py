@@ -15,10 +15,10 @@ from core.engines import Engine
 from core.errors import ContextTooLong, InputError
 from core.snippets import forced_code
 from core.tokens import Candidate, require_context
-from demos.ui import views
+from demos.ui import places, views
 from demos.ui.component import CandidateList, Number, TokenStrip
 from demos.ui.events import Page
-from demos.ui.panels import folded_code
+from demos.ui.panels import folded_code, text_box
 from demos.ui.writing import Desk, View, Writing
 
 MOST_FOUND = 12
@@ -30,26 +30,22 @@ class Forcing:
 
     steps: Writing
 
-    def take_found(self, engine: Engine, branches: Branches[Any], pick: Any) -> View:
-        """Write the token that was clicked among those found."""
-        return self.steps.choose(engine, branches, pick)
-
     def take_rank(self, engine: Engine, branches: Branches[Any], span: Any, rank: Any) -> View:
         """Write the token of a rank."""
         n = limits.check_whole_number(rank, "The rank", 1, engine.info.vocab_size)
-        context, position = _place(branches, span)
+        context = places.picked_context(branches.now.ids, span)
         best = engine.next(context).top(n)
         if len(best) < n:
             raise InputError(f"This engine gives only the {len(best)} most likely tokens.")
-        return self._written(engine, branches, (int(best[n - 1]),), position)
+        return self._written(engine, branches, (int(best[n - 1]),), len(context))
 
     def take_text(
         self, engine: Engine, branches: Branches[Any], span: Any, text: Any
     ) -> tuple[Any, ...]:
         """Write the tokens of one's own words, each with what the model gave it."""
         ids = text_ids(engine, text)
-        _, position = _place(branches, span)
-        return (*self._written(engine, branches, ids, position), "")
+        context = places.picked_context(branches.now.ids, span)
+        return (*self._written(engine, branches, ids, len(context)), "")
 
     def swap(
         self, engine: Engine, branches: Branches[Any], span: Any, text: Any
@@ -68,14 +64,6 @@ class Forcing:
         tokens = scored_after(engine, branches.now.ids[:position], ids)
         after = branches.now.pick_all(tokens, position)
         return self.steps.look_at_end(engine, branches.go(after))
-
-
-def _place(branches: Branches[Any], span: Any) -> tuple[tuple[int, ...], int]:
-    """(the tokens before the place that is selected, its position); raises NoPrediction."""
-    position = views.picked_position(span, len(branches.now))
-    context = branches.now.ids[:position]
-    require_context(context)
-    return context, position
 
 
 def scored_after(engine: Engine, context: tuple[int, ...], ids: tuple[int, ...]) -> list[Candidate]:
@@ -112,7 +100,7 @@ def find(engine: Engine, branches: Branches[Any], span: Any, query: Any) -> tupl
     limits.check_text(query, "search", may_be_empty=True)
     if not query:
         return gr.update(**views.no_candidates("")), ""
-    context, _ = _place(branches, span)
+    context = places.picked_context(branches.now.ids, span)
     distribution = engine.next(context)
     found = search.find(engine.vocabulary, distribution, query)
     entries = tuple(distribution.candidate(int(i)) for i in found[:MOST_FOUND])
@@ -140,23 +128,15 @@ def build(page: Page, steps: Writing, desk: Desk) -> None:
     forcing = Forcing(steps)
     with gr.Accordion("Force a token: any text, id or rank", open=False):
         with gr.Row(equal_height=True):
-            query = gr.Textbox(
-                "",
-                label="Find a token: its text, its id, or #5 for rank 5",
-                scale=4,
-                max_lines=1,
-                elem_classes="lab-input",
+            query = text_box(
+                "", "Find a token: its text, its id, or #5 for rank 5", max_lines=1, scale=4
             )
             rank = Number(5, label="Rank", precision=0, scale=1, min_width=70)
             take = gr.Button("Take this rank", scale=1, min_width=110)
         found = CandidateList()
         with gr.Row(equal_height=True):
-            words = gr.Textbox(
-                "",
-                label="Write your own words (with the space before them, if there is one)",
-                scale=4,
-                max_lines=4,
-                elem_classes="lab-input",
+            words = text_box(
+                "", "Write your own words (with the space before them, if there is one)", scale=4
             )
             write = gr.Button("Append these tokens", scale=1, min_width=110)
             swap = gr.Button("Replace the selected", scale=1, min_width=110)
@@ -169,7 +149,7 @@ def build(page: Page, steps: Writing, desk: Desk) -> None:
     page.connect(query.submit, find, [*at, query], [found, code], latest_only=True)
     page.connect(words.change, preview, [words], [shown], latest_only=True, uses_model=False)
     written = [
-        page.connect(found.pick, forcing.take_found, [desk.branches, found], outputs),
+        page.connect(found.pick, steps.choose, [desk.branches, found], outputs),
         page.connect(take.click, forcing.take_rank, [*at, rank], outputs),
         page.connect(write.click, forcing.take_text, [*at, words], [*outputs, words]),
         page.connect(words.submit, forcing.take_text, [*at, words], [*outputs, words]),

@@ -20,13 +20,15 @@ def text_line(value: str, label: str, action: str) -> tuple[gr.Textbox, gr.Butto
     return text, use
 
 
-def text_box(value: str, label: str, lines: int, **layout: Any) -> gr.Textbox:
-    """A box for a text of any length that is taken."""
+def text_box(
+    value: str, label: str, lines: int = 1, max_lines: int | None = None, **layout: Any
+) -> gr.Textbox:
+    """A box for a text of any length that is taken; it grows to four times its lines."""
     return gr.Textbox(
         value,
         label=label,
         lines=lines,
-        max_lines=max(4, 4 * lines),
+        max_lines=max_lines or max(4, 4 * lines),
         elem_classes="lab-input",
         **layout,
     )
@@ -61,7 +63,7 @@ def _short(text: str) -> str:
 def code_panel() -> gr.Code:
     """Folded: "Show the code", the lines that reproduce the numbers, and what the words mean."""
     with gr.Accordion("Show the code", open=False):
-        code = gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
+        code = _code()
     with gr.Accordion("The words", open=False):
         gr.Markdown(as_markdown(), elem_classes="lab-quiet")
     return code
@@ -69,8 +71,17 @@ def code_panel() -> gr.Code:
 
 def folded_code(about: str) -> gr.Code:
     """Folded: "Show the code" of one panel among others."""
-    with gr.Accordion(f"Show the code: {about}", open=False):
-        return gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
+    return code_and_fold(about, visible=True)[0]
+
+
+def code_and_fold(about: str, *, visible: bool) -> tuple[gr.Code, gr.Accordion]:
+    """The same with its fold, which can be hidden as long as there is nothing to show."""
+    with gr.Accordion(f"Show the code: {about}", open=False, visible=visible) as fold:
+        return _code(), fold
+
+
+def _code() -> gr.Code:
+    return gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
 
 
 def heat_legend() -> None:

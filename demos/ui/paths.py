@@ -19,6 +19,7 @@ from core.tokens import Vocabulary
 from demos.ui import views
 from demos.ui.component import PathTree, TokenStrip
 from demos.ui.events import Page
+from demos.ui.panels import code_and_fold
 from demos.ui.views import Json
 
 MOST_TOKENS = 16  # of a stretch that are spelt out
@@ -118,7 +119,6 @@ def build_comparison(page: Page, branches: gr.State, found: PathTree) -> None:
             TokenStrip(name=name, selectable=False, compact=True, visible=False)
             for name in ("This path", "The other path")
         ]
-    with gr.Accordion("Show the code: the other path's bits", open=False, visible=False) as panel:
-        code = gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
+    code, panel = code_and_fold("the other path's bits", visible=False)
     shown = [*strips, code, panel]
     page.connect(found.compare, compare, [branches, found], shown, latest_only=True)

@@ -23,6 +23,7 @@ from core.tokens import require_context
 from demos.ui import forcing, views
 from demos.ui.component import Number, Slider
 from demos.ui.events import Page
+from demos.ui.panels import code_and_fold, text_box
 from demos.ui.tables import DataTable, number_cell, text_cell, token_cell
 from demos.ui.views import Json
 from demos.ui.writing import Desk, View, Writing
@@ -175,13 +176,12 @@ def place_buttons() -> tuple[gr.Textbox, gr.Button, gr.Button]:
     """(beginning, retry, from here): the row under Generate."""
     with gr.Row(equal_height=True):
         return (
-            gr.Textbox(
+            text_box(
                 "",
-                label="Begin the reply with… (optional)",
+                "Begin the reply with… (optional)",
+                max_lines=2,
                 placeholder="for example: Sure, here is",
                 scale=4,
-                max_lines=2,
-                elem_classes="lab-input",
             ),
             gr.Button("Retry with the next seed", scale=2, min_width=150),
             gr.Button("Generate from a selected token", scale=2, min_width=170, interactive=False),
@@ -205,9 +205,7 @@ def place_settings() -> list[Any]:
 def place_table() -> tuple[DataTable, gr.Code, gr.Accordion]:
     """(replies beside each other, the code of their bits, its fold); seen once one was drawn."""
     found = DataTable(heads=HEADS, name="Replies", choosable=True)
-    with gr.Accordion("Show the code: the bits of the replies", open=False, visible=False) as fold:
-        code = gr.Code(language="python", interactive=False, show_label=False, max_lines=30)
-    return found, code, fold
+    return found, *code_and_fold("the bits of the replies", visible=False)
 
 
 def connect(

@@ -24,7 +24,7 @@ from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
 from demos.ui.forcing import text_ids
 from demos.ui.glossary import fact
-from demos.ui.panels import folded_code
+from demos.ui.panels import folded_code, text_box
 from demos.ui.scoring import scoring
 from demos.ui.views import Json
 from demos.ui.writing import Desk
@@ -176,12 +176,11 @@ def build(page: Page, desk: Desk) -> None:
     with gr.Accordion("What if this token were another one?", open=False) as panel:
         gr.Markdown(HINT, elem_classes="lab-quiet")
         with gr.Row(equal_height=True):
-            text = gr.Textbox(
+            text = text_box(
                 "",
-                label="Another token for the selected place: its text, or “id 42”",
-                scale=4,
+                "Another token for the selected place: its text, or “id 42”",
                 max_lines=1,
-                elem_classes="lab-input",
+                scale=4,
             )
             go = gr.Button("See what changes", scale=1, min_width=110)
             stop = gr.Button("Stop scoring", scale=1, min_width=60)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from core.continuations import (
     Continuation,
-    beam_search,
     beam_steps,
     bits_changed,
     forced,
@@ -115,7 +114,7 @@ class Small:
 def test_a_wide_beam_finds_the_most_likely_of_all(n):
     """With room for every path nothing is lost: the best of all sequences, in order."""
     model = Small()
-    steps = beam_search(model.next, (1, 2), 4**n, n)
+    steps = list(beam_steps(model.next, (1, 2), 4**n, n))
 
     def logprob(path):
         return sum(
@@ -133,7 +132,7 @@ def test_a_narrow_beam_keeps_the_best_of_what_it_had(width, n):
     """Each step keeps the ``width`` best extensions of those before; pruned ones are worse."""
     kept = [()]
     model = Small()
-    for step in beam_search(model.next, (3,), width, n):
+    for step in beam_steps(model.next, (3,), width, n):
         scored = {(*path, token): None for path in kept for token in range(4)}
         for path in scored:
             scored[path] = sum(
@@ -148,14 +147,14 @@ def test_a_narrow_beam_keeps_the_best_of_what_it_had(width, n):
 
 def test_one_beam_is_greedy():
     """Width 1 is always the most likely token."""
-    steps = beam_search(TOY.next, (97,), 1, 5)
+    steps = list(beam_steps(TOY.next, (97,), 1, 5))
     assert steps[-1].kept[0].ids == step_by_step((97,), 5)
 
 
 def test_a_beam_that_ended_stays_while_it_is_good():
     """An ended path is not extended, and the search ends when all have."""
     everything = set(range(4))
-    (step,) = beam_search(Small().next, (3,), 2, 5, everything)
+    (step,) = beam_steps(Small().next, (3,), 2, 5, everything)
     assert all(len(one.tokens) == 1 for one in step.kept)
 
 
