@@ -187,7 +187,7 @@ class _HeadNorm:
 @torch.no_grad()
 def _gain(norm: Any) -> torch.Tensor:
     """What a norm multiplies by, float32: its weight, or one more; a row of ones tells."""
-    weight = norm.weight.detach().float()
+    weight: torch.Tensor = norm.weight.detach().float()
     of_ones = norm(torch.ones_like(weight))
     return min((weight, 1 + weight), key=lambda gain: float((gain - of_ones).abs().max()))
 
