@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from transformers import Gemma3TextConfig, LlamaConfig, MistralConfig
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
-from core.engines.local import one_row, packed, scheduler, verified
+from core.engines.local import packed, scheduler, verified
 from core.engines.local.lean import LeanBody
 from core.engines.local.limits import Limits
 from core.engines.local.packed import PackedModel
@@ -417,34 +417,6 @@ def test_the_check_at_the_start_notices_a_wrong_cache(model, monkeypatch):
 
     monkeypatch.setattr(packed, "_ancestry", blind_to_the_first)
     assert isinstance(open_model(model), WholeModel)
-
-
-@pytest.mark.parametrize("way", one_row.WAYS, ids=lambda way: way.__name__)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("bias", [False, True])
-def test_every_way_of_a_lone_row_is_the_linear_layer(way, dtype, bias, monkeypatch):
-    """Whatever the probe would choose, numbers and shapes are those of torch's own layer."""
-    monkeypatch.setattr(one_row, "fastest", lambda weights: way)
-    torch.manual_seed(1)
-    layer = torch.nn.Linear(24, 17, bias=bias, dtype=dtype)
-    rows = [torch.randn(shape, dtype=dtype) for shape in [(1, 24), (1, 1, 24), (3, 24), (1, 2, 24)]]
-    with torch.inference_mode():
-        wanted = [layer(row) for row in rows]
-        assert one_row.quicken([layer]) == 1
-        for row, usual in zip(rows, wanted, strict=True):
-            assert layer(row).shape == usual.shape
-            tolerance = 1e-5 if dtype == torch.float32 else 0.05
-            assert torch.allclose(layer(row), usual, atol=tolerance)
-
-
-def test_the_probe_keeps_what_is_fast(monkeypatch):
-    """A way is taken only where it clearly wins; a model whose layers are fast stays as it is."""
-    seconds = {one_row.twice: 0.95, one_row.as_vector: 2.0}
-    monkeypatch.setattr(one_row, "_seconds", lambda way, *_: seconds.get(way, 1.0))
-    weights = [torch.ones(4, 3)]
-    assert one_row.fastest(weights) is None
-    seconds[one_row.twice] = 0.5
-    assert one_row.fastest(weights) is one_row.twice
 
 
 def test_a_click_ends_before_the_prompt_that_waits_with_it(watched):

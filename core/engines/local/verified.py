@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from core.engines.local.few_rows import quicken
 from core.engines.local.lean import LeanBody
-from core.engines.local.one_row import quicken
 from core.engines.local.output_layer import OutputLayer
 from core.engines.local.packed import PackedModel, Pause
 from core.engines.local.prefix_tree import Node, PrefixTree
