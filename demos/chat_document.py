@@ -228,7 +228,9 @@ def build(page: Page) -> None:
     typed = [past, system, user]
     # change, not input: see the Tokenizer. One event, or an older answer could come last
     typing = partial(gr.on, [system.change, user.change])
-    page.connect(typing, preview, typed, [strip, note], latest_only=True, uses_model=False)
+    page.connect(
+        typing, preview, typed, [strip, note], latest_only=True, uses_model=False, shows=past
+    )
     writing.connect(page, STEPS, desk, forth)
     desk.shown += [
         page.connect(end.click, end_turn, typed, [*outputs, user, note]),
