@@ -238,7 +238,9 @@ def build(page: Page) -> None:
     # change, not input: see the Tokenizer. One event, or an older answer could come last
     typing = partial(gr.on, [system.change, user.change])
     given = [page.query, *typed]
-    page.connect(typing, retyped, given, [strip, note], latest_only=True, uses_model=False)
+    page.connect(
+        typing, retyped, given, [strip, note], latest_only=True, uses_model=False, shows=past
+    )
     writing.connect(page, STEPS, desk, forth)
     desk.shown += [
         page.connect(end.click, end_turn, typed, [*outputs, user, note]),

@@ -5,7 +5,7 @@
 (() => {
   const TYPING = "input, textarea, select, [contenteditable='true'], .cm-editor";
   const TAKES_ENTER = "button, a, summary, [role='button'], [role='tab']";
-  const SHOWN_MS = 500; // by then the page has drawn the answer that came
+  const SHOWN_MS = 2000; // by then even a busy page has drawn the answer that came
   const GIVEN_UP_MS = 30000;
   let waiting = []; // [desk, key] of keys that were pressed and not done
   let step = null; // what is under way: its list, the place the list was about, since when

@@ -85,12 +85,14 @@ class Page:
         *,
         latest_only: bool = False,
         uses_model: bool = True,
+        shows: Any = None,
     ) -> Any:
         """Call ``handler(engine, *inputs)`` when ``trigger`` fires.
 
         ``latest_only``: while one call runs, only the newest of those that follow is
         kept (clicks, typing). A handler that does not use the model never queues behind
-        it. Of events that set the same ``gr.State`` the last one counts. Returns the event,
+        it. Of events that set the same ``gr.State`` the last one counts; a result made of a
+        state that it ``shows`` is dropped when the state is set meanwhile. Returns the event,
         which a Stop button can cancel.
         """
         queueing: dict[str, Any] = (
@@ -100,6 +102,8 @@ class Page:
         state = next((output for output in outputs if isinstance(output, gr.State)), None)
         if state is not None:
             bound = self.turns.in_turn(bound, state._id, len(outputs))
+        elif shows is not None:
+            bound = self.turns.following(bound, shows._id, len(outputs))
         return trigger(
             bound,
             inputs=list(inputs),

@@ -2,15 +2,16 @@
 
 Events of one session may run side by side. The rule: what was done last counts, and it was
 done to what was on the screen; an older result that comes late is dropped, and an older
-stream ends. Knows nothing of what the events do.
+stream ends. What only shows a state is dropped when the state is set meanwhile. Knows
+nothing of what the events do.
 """
 
 import inspect
 import itertools
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import gradio as gr
@@ -24,6 +25,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._last: OrderedDict[Key, int] = OrderedDict()
+        self._under_way: Counter[Key] = Counter()
         self._numbers = itertools.count()
         self._lock = threading.Lock()
 
@@ -32,6 +34,7 @@ class Turns:
         with self._lock:
             turn, before = next(self._numbers), self._last.get(key)
             self._set(key, turn)
+            self._under_way[key] += 1
 
         def hand_back() -> None:
             with self._lock:
@@ -39,6 +42,19 @@ class Turns:
                     self._set(key, before)
 
         return lambda: self._last.get(key, turn) == turn, hand_back
+
+    def end(self, key: Key) -> None:
+        """Say that an event of ``key`` is over, whatever became of it."""
+        with self._lock:
+            self._under_way[key] -= 1
+            if not self._under_way[key]:
+                del self._under_way[key]
+
+    def watch(self, key: Key) -> Callable[[], bool]:
+        """A function: whether what was read of ``key`` just now still stands, and did then."""
+        with self._lock:
+            seen = None if self._under_way[key] else (self._last.get(key),)
+        return lambda: seen == (self._last.get(key),)
 
     def _set(self, key: Key, turn: int) -> None:
         self._last[key] = turn
@@ -53,11 +69,12 @@ class Turns:
 
         One that fails before it has a result changes nothing, and ends nothing either.
         """
-        nothing = gr.skip() if n_outputs == 1 else (gr.skip(),) * n_outputs
+        nothing = _nothing(n_outputs)
 
         def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
-            is_last, hand_back = self.begin((request.session_hash, state_id))
-            with closing(handler(*values)) as results:
+            key = (request.session_hash, state_id)
+            is_last, hand_back = self.begin(key)
+            with self._until_over(key), closing(handler(*values)) as results:
                 try:
                     first = next(results, nothing)
                 except Exception:
@@ -69,14 +86,41 @@ class Turns:
                     yield result
 
         def call(request: gr.Request, *values: Any) -> Any:
-            is_last, hand_back = self.begin((request.session_hash, state_id))
-            try:
-                result = handler(*values)
-            except Exception:
-                hand_back()
-                raise
-            return result if is_last() else nothing
+            key = (request.session_hash, state_id)
+            is_last, hand_back = self.begin(key)
+            with self._until_over(key):
+                try:
+                    result = handler(*values)
+                except Exception:
+                    hand_back()
+                    raise
+                return result if is_last() else nothing
 
         wrapped = stream if inspect.isgeneratorfunction(handler) else call
         wrapped.__name__ = handler.__name__
         return wrapped
+
+    def following(
+        self, handler: Callable[..., Any], state_id: int, n_outputs: int
+    ) -> Callable[..., Any]:
+        """``handler(*values)`` for a Gradio event that shows the state ``state_id`` as it is."""
+
+        def call(request: gr.Request, *values: Any) -> Any:
+            stands = self.watch((request.session_hash, state_id))
+            result = handler(*values)
+            return result if stands() else _nothing(n_outputs)
+
+        call.__name__ = handler.__name__
+        return call
+
+    @contextmanager
+    def _until_over(self, key: Key) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.end(key)
+
+
+def _nothing(n_outputs: int) -> Any:
+    """What leaves all outputs of an event alone."""
+    return gr.skip() if n_outputs == 1 else (gr.skip(),) * n_outputs

@@ -185,4 +185,6 @@ def connect_lookahead(page: Page, desk: Desk) -> None:
         event.then(None, js=SETTLED, api_visibility="private")
     given = [desk.branches, desk.strip, desk.n_ahead]
     for trigger in [desk.n_ahead.input, *(event.then for event in desk.shown)]:
-        page.connect(trigger, look_ahead, given, [desk.candidates], latest_only=True)
+        page.connect(
+            trigger, look_ahead, given, [desk.candidates], latest_only=True, shows=desk.branches
+        )

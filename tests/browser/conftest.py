@@ -55,9 +55,9 @@ def chromium():
 class Visit:
     """One visit to the app: opens pages and keeps what went wrong on them."""
 
-    def __init__(self, browser, url):
-        self._browser, self.url = browser, url
-        self._contexts, self._pages = [], []
+    def __init__(self, contexts, url):
+        self._contexts, self.url = contexts, url
+        self._pages = []
         self.problems = []
         self.expected = None  # a pattern of console errors a test has a reason to allow
 
@@ -69,11 +69,9 @@ class Visit:
 
     def blank(self, size=LAPTOP, touch=False):
         """A new empty page, watched like any other."""
-        context = self._browser.new_context(viewport=size, has_touch=touch)
-        context.set_default_timeout(PATIENCE_MS)
-        self._contexts.append(context)
-        context.on("request", lambda request: self._check_origin(request.url))
-        page = context.new_page()
+        page = self._contexts[touch].new_page()
+        page.set_viewport_size(size)
+        page.on("request", lambda request: self._check_origin(request.url))
         page.on("websocket", lambda socket: self._check_origin(socket.url))
         page.on("console", self._check_message)
         page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
@@ -99,17 +97,25 @@ class Visit:
         for page in self._pages:
             if page.evaluate("typeof window.pwned") != "undefined":
                 self.problems.append("hostile text ran")
-        for context in self._contexts:
-            context.close()
+            page.close()
+
+
+@pytest.fixture(scope="module")
+def contexts(chromium):
+    """{whether there is a touch screen: its browser context}: the pages of a file share a cache."""
+    opened = {touch: chromium.new_context(has_touch=touch) for touch in (False, True)}
+    for context in opened.values():
+        context.set_default_timeout(PATIENCE_MS)
+    return opened
 
 
 @pytest.fixture
-def visits(chromium):
+def visits(contexts):
     """A function: a visit to any running app, checked at the end of the test."""
     begun = []
 
     def begin(server):
-        begun.append(Visit(chromium, server.url))
+        begun.append(Visit(contexts, server.url))
         return begun[-1]
 
     yield begin

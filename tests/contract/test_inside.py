@@ -19,8 +19,9 @@ from transformers import (
 )
 
 from core.engines.local.limits import Limits
-from core.engines.local.packed import PackedModel, WholeModel
+from core.engines.local.packed import PackedModel
 from core.engines.local.predictor import Predictor
+from core.engines.local.verified import WholeModel
 from core.errors import ContextTooLong, InputError, NoPrediction
 from core.inside import look_inside
 

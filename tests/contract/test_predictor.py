@@ -4,6 +4,7 @@ On small models of the real architectures with random weights: one with full att
 (Llama), one whose layers mostly see a short window (Gemma 3).
 """
 
+import copy
 import random
 import threading
 import time
@@ -18,10 +19,12 @@ from hypothesis import strategies as st
 from transformers import Gemma3TextConfig, LlamaConfig, MistralConfig
 from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
-from core.engines.local import one_row, packed, scheduler
+from core.engines.local import packed, scheduler, verified
+from core.engines.local.lean import LeanBody
 from core.engines.local.limits import Limits
-from core.engines.local.packed import PackedModel, WholeModel, open_model
+from core.engines.local.packed import PackedModel
 from core.engines.local.predictor import Predictor
+from core.engines.local.verified import WholeModel, open_model
 
 SECONDS = 60
 TOLERANCE = 1e-4
@@ -102,9 +105,15 @@ def plain(model):
     return Plain(model)
 
 
+@pytest.fixture(scope="module")
+def lean(model):
+    """Its body for passes of few tokens; the oracle keeps weights of its own."""
+    return LeanBody(copy.deepcopy(model).get_decoder())
+
+
 @pytest.fixture
-def watched(model):
-    return Watched(PackedModel(model))
+def watched(model, lean):
+    return Watched(PackedModel(model, lean))
 
 
 def assert_next(plain, ids, distribution):
@@ -137,10 +146,12 @@ QUESTIONS = st.lists(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(QUESTIONS, st.sampled_from([ROOMY, TIGHT]))
-def test_any_sequence_of_questions_gets_the_plain_numbers(model, plain, questions, limits):
+@given(QUESTIONS, st.sampled_from([ROOMY, TIGHT]), st.booleans())
+def test_any_sequence_of_questions_gets_the_plain_numbers(
+    model, lean, plain, questions, limits, is_lean
+):
     """Random documents over few tokens share beginnings, fork, come again and are forgotten."""
-    predictor = Predictor(PackedModel(model), limits)
+    predictor = Predictor(PackedModel(model, lean if is_lean else None), limits)
     for verb, documents in questions:
         if verb == "score":
             assert_scored(plain, documents[0], predictor.score(documents[0], TOP_N, None))
@@ -184,9 +195,9 @@ def visit(predictor, seed, answers, n_questions=12):
 
 
 @pytest.mark.parametrize("limits", [ROOMY, TIGHT], ids=["roomy", "tight"])
-def test_many_threads_of_random_edits_all_get_the_plain_numbers(model, plain, limits):
+def test_many_threads_of_random_edits_all_get_the_plain_numbers(model, lean, plain, limits):
     """Twelve people at once, with and without room to remember: nobody hangs, all is exact."""
-    predictor, answers = Predictor(PackedModel(model), limits), []
+    predictor, answers = Predictor(PackedModel(model, lean), limits), []
     people = [
         threading.Thread(target=visit, args=(predictor, seed, answers), daemon=True)
         for seed in range(12)
@@ -262,10 +273,10 @@ def test_thirty_people_who_click_are_served_in_one_pass(watched, plain):
         assert_next(plain, ids, predictor.next(ids))
 
 
-def test_documents_that_share_little_stand_side_by_side(model, plain, monkeypatch):
+def test_documents_that_share_little_stand_side_by_side(model, lean, plain, monkeypatch):
     """Texts of many lengths, a token more each: rows of their own, the plain numbers."""
     rng, rows = random.Random(3), []
-    predictor = Predictor(PackedModel(model), ROOMY)
+    predictor = Predictor(PackedModel(model, lean), ROOMY)
     texts = [tuple(rng.choices(range(VOCAB), k=rng.randint(1, 20))) for _ in range(20)]
     texts = list(dict.fromkeys(texts))
     predictor.next_of_each(texts)
@@ -285,19 +296,19 @@ def test_documents_that_share_little_stand_side_by_side(model, plain, monkeypatc
         assert_next(plain, text, found)
 
 
-def test_candidates_of_one_text_share_its_columns(model, monkeypatch):
+def test_candidates_of_one_text_share_its_columns(model, lean, monkeypatch):
     """Ten continuations of one text go in one row: what they share is not copied ten times."""
     monkeypatch.delattr(PackedModel, "_forward_side_by_side")
-    predictor = Predictor(PackedModel(model), ROOMY)
+    predictor = Predictor(PackedModel(model, lean), ROOMY)
     text = tuple(range(30))
     predictor.next(text)
     assert len(predictor.next_of_each([(*text, token) for token in range(10)])) == 10
 
 
 @pytest.mark.parametrize("n", [1, 3, WINDOW, WINDOW + 3])
-def test_a_lone_step_gets_the_plain_numbers(model, plain, n):
+def test_a_lone_step_gets_the_plain_numbers(model, lean, plain, n):
     """A single token more, within a window and past it."""
-    predictor, text = Predictor(PackedModel(model), ROOMY), tuple(range(n))
+    predictor, text = Predictor(PackedModel(model, lean), ROOMY), tuple(range(n))
     for token in (4, 4, 2):
         predictor.next(text)
         text = (*text, token)
@@ -384,7 +395,7 @@ def test_long_documents_go_in_pieces(watched, plain, monkeypatch):
 
 def test_a_model_packed_passes_get_wrong_is_computed_whole(model, plain, monkeypatch, caplog):
     """Where the check at the start disagrees the plain forward is used and the terminal says so."""
-    monkeypatch.setattr(packed, "_agree", lambda *_: False)
+    monkeypatch.setattr(verified, "_agree", lambda *_: False)
     opened = open_model(model)
     assert isinstance(opened, WholeModel)
     assert "without a prefix cache" in caplog.text
@@ -406,34 +417,6 @@ def test_the_check_at_the_start_notices_a_wrong_cache(model, monkeypatch):
 
     monkeypatch.setattr(packed, "_ancestry", blind_to_the_first)
     assert isinstance(open_model(model), WholeModel)
-
-
-@pytest.mark.parametrize("way", one_row.WAYS, ids=lambda way: way.__name__)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("bias", [False, True])
-def test_every_way_of_a_lone_row_is_the_linear_layer(way, dtype, bias, monkeypatch):
-    """Whatever the probe would choose, numbers and shapes are those of torch's own layer."""
-    monkeypatch.setattr(one_row, "fastest", lambda weights: way)
-    torch.manual_seed(1)
-    layer = torch.nn.Linear(24, 17, bias=bias, dtype=dtype)
-    rows = [torch.randn(shape, dtype=dtype) for shape in [(1, 24), (1, 1, 24), (3, 24), (1, 2, 24)]]
-    with torch.inference_mode():
-        wanted = [layer(row) for row in rows]
-        assert one_row.quicken(torch.nn.Sequential(layer)) == 1
-        for row, usual in zip(rows, wanted, strict=True):
-            assert layer(row).shape == usual.shape
-            tolerance = 1e-5 if dtype == torch.float32 else 0.05
-            assert torch.allclose(layer(row), usual, atol=tolerance)
-
-
-def test_the_probe_keeps_what_is_fast(monkeypatch):
-    """A way is taken only where it clearly wins; a model whose layers are fast stays as it is."""
-    seconds = {one_row.twice: 0.95, one_row.as_vector: 2.0}
-    monkeypatch.setattr(one_row, "_seconds", lambda way, *_: seconds.get(way, 1.0))
-    weights = [torch.ones(4, 3)]
-    assert one_row.fastest(weights) is None
-    seconds[one_row.twice] = 0.5
-    assert one_row.fastest(weights) is one_row.twice
 
 
 def test_a_click_ends_before_the_prompt_that_waits_with_it(watched):
@@ -518,11 +501,11 @@ def test_nothing_is_looked_ahead_past_the_context(watched):
     assert not predictor._ahead
 
 
-def test_nobody_is_overtaken_for_ever_when_passes_are_full(model, monkeypatch):
+def test_nobody_is_overtaken_for_ever_when_passes_are_full(model, lean, monkeypatch):
     """Six people in a loop, two documents a pass: all are served about equally often."""
     monkeypatch.setattr("core.engines.local.predictor.PASS_DOCUMENTS", 2)
     predictor, served = (
-        Predictor(PackedModel(model), replace(ROOMY, distribution_bytes=0)),
+        Predictor(PackedModel(model, lean), replace(ROOMY, distribution_bytes=0)),
         Counter(),
     )
     until = time.monotonic() + 2

@@ -107,3 +107,50 @@ def test_an_event_that_only_shows_a_message_ends_nothing(broken):
     with pytest.raises(gr.Error):
         list(refused(visitor("me")) or ())
     assert list(stream) == [1, 2]
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize(
+    ("session", "state", "stands"),
+    [("me", STATE, False), ("me", OTHER_STATE, True), ("another", STATE, True)],
+)
+def test_what_shows_a_state_is_dropped_when_it_is_set_meanwhile(session, state, stands, n_outputs):
+    """A late picture of an old state never covers that of a newer one of the same session."""
+    page = Turns()
+
+    def showing():
+        page.in_turn(answering, state, 2)(visitor(session))
+        return "picture"
+
+    nothing = gr.skip() if n_outputs == 1 else (gr.skip(),) * 3
+    shown = page.following(showing, STATE, n_outputs)(visitor("me"))
+    assert shown == ("picture" if stands else nothing)
+
+
+def test_what_shows_a_state_that_is_just_being_set_is_dropped():
+    """Begun during an event that sets the state, it has read what was there before."""
+    page, shown = Turns(), []
+
+    def setting():
+        picture = page.following(lambda: "picture", STATE, 1)
+        shown.append(picture(visitor("me")))
+        return "answer"
+
+    page.in_turn(setting, STATE, 1)(visitor("me"))
+    assert shown == [gr.skip()]
+    assert page.following(lambda: "picture", STATE, 1)(visitor("me")) == "picture"
+
+
+@pytest.mark.parametrize("broken", [failing, failing_stream])
+def test_a_refused_event_leaves_pictures_of_the_state_alone(broken):
+    """An event that only says why it can't be done sets nothing, and is over afterwards."""
+    page = Turns()
+
+    def showing():
+        with pytest.raises(gr.Error):
+            list(page.in_turn(broken, STATE, 2)(visitor("me")) or ())
+        return "picture"
+
+    assert page.in_turn(answering, STATE, 2)(visitor("me")) == ("answer", 1)
+    assert page.following(showing, STATE, 1)(visitor("me")) == "picture"
+    assert not page._under_way

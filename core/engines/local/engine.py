@@ -20,8 +20,8 @@ from core.config import Settings
 from core.engines import Message, ScoreReport
 from core.engines.described import describe
 from core.engines.local.limits import Limits
-from core.engines.local.packed import open_model
 from core.engines.local.predictor import Predictor
+from core.engines.local.verified import open_model
 from core.engines.pieces import vocabulary_of
 from core.engines.templates import ChatWriter
 from core.errors import ContextTooLong

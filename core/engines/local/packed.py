@@ -7,7 +7,6 @@ made of the result.
 """
 
 import copy
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,14 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from core.engines.local.arena import Arena, PassCache, as_slots
-from core.engines.local.one_row import quicken
+from core.engines.local.lean import LeanBody
 from core.engines.local.output_layer import OutputLayer
-from core.engines.local.prefix_tree import Node, PrefixTree
+from core.engines.local.prefix_tree import Node
 
-log = logging.getLogger("token_lab")
 Pause = Callable[[], None]
 FULL, SLIDING = "full_attention", "sliding_attention"
-TRIAL, FORK = (1, 2, 3, 4, 5, 6), (8, 9)
+LEAN_TOKENS = 64  # new ones; a longer pass goes through transformers' own layers, bit for bit
 APART = 3  # times the work that a mask over all columns may cost before rows stand apart
 
 
@@ -33,16 +31,17 @@ class PackedModel:
     """A causal language model that computes nodes of a prefix tree.
 
     ``logits`` makes float32 logits [rows, vocabulary] of the rows ``compute`` returns;
-    ``output`` is the output layer.
+    ``output`` is the output layer; ``lean`` computes passes of few tokens, if there is one.
     ``pause`` of a pass is called before each layer: what it does there (let urgent work
     through, or raise to end the pass) does not change the pass's numbers.
     """
 
     in_pieces = True  # a long document may be computed piece by piece
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, lean: LeanBody | None = None) -> None:
         config = model.config.get_text_config()
         self.logits = self.output = OutputLayer(model)
+        self._lean = lean
         self._body = model.get_decoder()
         self._arena = Arena(0)
         self._dtype, self._device = model.dtype, model.device
@@ -126,14 +125,19 @@ class PackedModel:
         self, new: list[Node], positions: Any, read: Any, masks: Any, pause: Pause | None
     ) -> torch.Tensor:
         """Hidden states, in rows as ``positions`` has them."""
-        tokens = np.array([node.token for node in new]).reshape(positions.shape)
+        ids = np.array([node.token for node in new]).reshape(positions.shape)
+        tokens = torch.as_tensor(ids, device=self._device)
+        places = torch.as_tensor(positions, device=self._device)
         write = as_slots([node.slot for node in new], self._device)
+        cache = PassCache(self._arena, write, read)
+        if self._lean is not None and len(new) <= LEAN_TOKENS:
+            return self._lean(tokens, places, masks, cache, pause)
         with self._pausing(pause):
             output = self._body(
-                input_ids=torch.as_tensor(tokens, device=self._device),
-                position_ids=torch.as_tensor(positions, device=self._device),
+                input_ids=tokens,
+                position_ids=places,
                 attention_mask=masks,
-                past_key_values=PassCache(self._arena, write, read),
+                past_key_values=cache,
                 use_cache=True,
             )
         hidden: torch.Tensor = output.last_hidden_state
@@ -181,82 +185,6 @@ class PackedModel:
             self._innermost = outer
             for handle in handles:
                 handle.remove()
-
-
-class WholeModel:
-    """A model of another make: every document through the plain forward, nothing kept."""
-
-    in_pieces = False
-
-    def __init__(self, model: Any) -> None:
-        self.output = OutputLayer(model)
-        self._model = model
-
-    def with_slots(self, n_slots: int) -> "WholeModel":
-        """Itself: it keeps nothing."""
-        return self
-
-    @torch.inference_mode()
-    def compute(
-        self, paths: Sequence[Sequence[Node]], wanted: Sequence[Node], pause: Pause | None = None
-    ) -> torch.Tensor:
-        """Logits [wanted, vocabulary]; see PackedModel."""
-        row_of: dict[Node, torch.Tensor] = {}
-        for path in paths:
-            ends = [
-                node for node in wanted if node.depth <= len(path) and path[node.depth - 1] is node
-            ]
-            ids = torch.tensor([[node.token for node in path]], device=self._model.device)
-            kept = torch.tensor([node.depth - 1 for node in ends], device=self._model.device)
-            rows = self._model(ids, logits_to_keep=kept, use_cache=False).logits[0]
-            row_of.update(zip(ends, rows, strict=True))
-            for node in path:
-                node.ready = True
-        return torch.stack([row_of[node] for node in wanted])
-
-    @torch.inference_mode()
-    def at_end(
-        self, path: Sequence[Node], pause: Pause | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(hidden state [size], float32 logits [vocabulary]); see PackedModel."""
-        ids = torch.tensor([[node.token for node in path]], device=self._model.device)
-        given = self._model(ids, logits_to_keep=1, use_cache=False, output_hidden_states=True)
-        return given.hidden_states[-1][0, -1], given.logits[0, -1].float()
-
-    def logits(self, rows: torch.Tensor) -> torch.Tensor:
-        """The rows are logits already."""
-        return rows.float()
-
-
-def open_model(model: Any) -> PackedModel | WholeModel:
-    """The fast way through a model if it gives what the plain forward gives, else the plain one."""
-    if model.device.type == "cpu":
-        quicken(model)
-    try:
-        packed = PackedModel(model)
-        if _agree(packed, model):
-            return packed
-    except Exception:
-        log.exception("This model can't be computed in packed passes")
-    log.warning("This model is computed without a prefix cache: every click takes a whole pass.")
-    return WholeModel(model)
-
-
-@torch.inference_mode()
-def _agree(packed: PackedModel, model: Any) -> bool:
-    """Whether a document and a fork of it get the plain forward's logits, up to rounding."""
-    forked, longer = (*TRIAL[: -len(FORK)], *FORK), (*TRIAL, FORK[0])
-    packed, tree = packed.with_slots(4 * len(longer)), PrefixTree(4 * len(longer))
-    rows = []
-    for documents in ((TRIAL, forked), (longer,)):  # together, then a lone step
-        paths = [tree.pin(document) for document in documents]
-        rows.append(packed.logits(packed.compute(paths, [path[-1] for path in paths])))
-    plain = [
-        model(torch.tensor([document], device=model.device)).logits[0, -1].float()
-        for document in (TRIAL, forked, longer)
-    ]
-    tolerance = 1e-2 if model.dtype == torch.float32 else 1.0
-    return torch.allclose(torch.cat(rows), torch.stack(plain), rtol=0, atol=tolerance)
 
 
 def _is_apart(new: list[Node], columns: list[Node], paths: Sequence[Sequence[Node]]) -> bool:

@@ -18,9 +18,10 @@ from core.engines.local.inspection import looked_inside
 from core.engines.local.jobs import Document, Inspection, InSteps, Prediction, Scoring
 from core.engines.local.limits import Limits
 from core.engines.local.output_layer import row_statistics
-from core.engines.local.packed import PackedModel, Pause, WholeModel
+from core.engines.local.packed import PackedModel, Pause
 from core.engines.local.prefix_tree import Node, NoRoom, PrefixTree
 from core.engines.local.scheduler import Scheduler, Urgency
+from core.engines.local.verified import WholeModel
 from core.engines.memory import BoundedMemory
 from core.inside import Inside
 from core.tokens import Distribution, ScoredText
