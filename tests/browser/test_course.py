@@ -151,7 +151,8 @@ def test_the_embed_code_works(smollm2_app, visits, open_page, served, tmp_path, 
     html = box.input_value()
     root.get_by_label("Quarto").check()
     expect(box).to_have_value(re.compile("{=html}"))
-    (tmp_path / "page.html").write_text(f"<!doctype html><link rel=icon href='data:,'>{html}", "utf-8")
+    framed = f"<!doctype html><link rel=icon href='data:,'>{html}"
+    (tmp_path / "page.html").write_text(framed, "utf-8")
     around = visits(ServedAt(served(tmp_path)))
     around.framed = (smollm2_app.url,)
     page = around("/page.html")
