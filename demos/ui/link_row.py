@@ -75,7 +75,7 @@ def _to_copy(label: str, name: str, **layout: Any) -> gr.Textbox:
         label=label,
         interactive=False,
         buttons=["copy"],
-        elem_classes=["lab-input", "lab-json", "lab-copy", name],
+        elem_classes=["lab-input", "lab-json", name],
         **layout,
     )
 
