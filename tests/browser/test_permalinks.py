@@ -1,5 +1,6 @@
 """A link opened by a person: the page it was copied from, whichever demo, and nothing that runs."""
 
+import json
 import re
 from urllib.parse import quote
 
@@ -93,12 +94,20 @@ HOLDS = """text => [...document.querySelectorAll("textarea")]
 
 def assert_shown(page, shown):
     """The page shows the same, once it has drawn it."""
+    words, numbers = apart(shown)
     for _ in range(50):
-        now = page.evaluate(ON_SHOW)
-        if now == shown:
-            return
+        found, values = apart(page.evaluate(ON_SHOW))
+        if found == words:
+            break
         page.wait_for_timeout(200)
-    assert now == shown
+    assert found == words
+    assert values == pytest.approx(numbers, rel=1e-3, abs=1e-3)
+
+
+def apart(shown):
+    """(words, numbers with a point): picked one by one or scored at once, last digits differ."""
+    text, number = json.dumps(shown, ensure_ascii=False), r"-?\d+\.\d+(?:e-?\d+)?"
+    return re.sub(number, "#", text), [float(found) for found in re.findall(number, text)]
 
 
 def test_a_selection_survives_its_own_text(smollm2_app, visits):
