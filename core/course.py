@@ -142,14 +142,16 @@ class _Reader:
 
     def __init__(self, slugs: Sequence[str]) -> None:
         self.slugs = slugs
+        self.demos: tuple[str, ...] = ()
 
     def course(self, given: dict[str, Any]) -> Course:
         """The whole file."""
         _only(given, ("title", "model", "demos", "texts", "questions"), ())
+        self.demos = self._demos(given.get("demos", []))
         return Course(
             title=_words(given.get("title", Course.title), ("title",), MOST_TITLE),
             model=_model(given.get("model")),
-            demos=self._demos(given.get("demos", [])),
+            demos=self.demos,
             texts=self._texts(given.get("texts", {})),
             questions=self._questions(given.get("questions", [])),
         )
@@ -170,6 +172,13 @@ class _Reader:
                 where, f"{slug!r} is no demo.{meant} Write one of {', '.join(self.slugs)}."
             )
         return slug
+
+    def _opened(self, slug: Any, where: Where) -> str:
+        """A demo that has a page in this course."""
+        self._slug(slug, where)
+        left_out = f"{slug} is not among the demos of this course. Add it to them."
+        _check(not self.demos or slug in self.demos, where, left_out)
+        return str(slug)
 
     def _texts(self, texts: Any) -> dict[str, str]:
         _check(isinstance(texts, dict), ("texts",), "texts must be a table: [texts].")
@@ -199,7 +208,7 @@ class _Reader:
         if "link" in given:
             _check("state" not in given, where, "Give link or state, not both: delete one.")
             return Question(text, self._linked(given["link"], (*where, "link")))
-        slug = self._slug(given["demo"], (*where, "demo"))
+        slug = self._opened(given["demo"], (*where, "demo"))
         _check(slug in STATES, (*where, "demo"), f"{slug} has no links. Choose another demo.")
         return Question(text, _state(slug, given.get("state", {}), (*where, "state")))
 
@@ -209,7 +218,7 @@ class _Reader:
         _check("v=1" in query and "demo=" in query, where, "This is no link of Token Lab. " + ANEW)
         state, notes = from_query(query)
         _check(not notes, where, " ".join([*notes, ANEW]))
-        self._slug(state.demo, where)
+        self._opened(state.demo, where)
         return state
 
 

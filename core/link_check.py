@@ -6,7 +6,7 @@ Asks an engine to tokenize and to render, never to predict. Knows nothing of pag
 from dataclasses import replace
 from typing import Any
 
-from core import api
+from core import api, tool_form
 from core.engines import Engine, ModelInfo
 from core.errors import ContextTooLong, LabError
 from core.link_fields import MODEL
@@ -14,6 +14,7 @@ from core.link_states import ChatLink, LinkState, Notes, SamplingLink, Tokenizer
 from core.links import spelling_of
 from core.sampling import Sampler
 
+NOT_LENT = "This model can't be written to in Token Lab's tool form; its own template is used."
 REFUSED = "This model's chat template can't write the link's messages, so they are left out."
 
 
@@ -95,9 +96,17 @@ def _chat_fitting(engine: Engine, state: ChatLink, notes: Notes) -> tuple[ChatLi
     """Messages that this model's template can write, in a document it can take."""
     if not state.messages:
         return state, notes
+    if state.form == "tools" and not tool_form.fits(engine.vocabulary):
+        state, notes = replace(state.without_ids(), form="own"), [*notes, NOT_LENT]
     first = state.messages[: state.first] if state.ids else state.messages
     try:
-        written = engine.render_chat(first, tools=state.tools or None)
+        written = engine.render_chat(
+            first,
+            tools=state.tools or None,
+            add_generation_prompt=state.prompt,
+            control_tokens=state.control_tokens,
+            template=tool_form.template() if state.form == "tools" else None,
+        )
         if len(written.ids) > engine.info.context_length:
             raise ContextTooLong(len(written.ids), engine.info.context_length)
     except LabError as error:

@@ -22,6 +22,7 @@ MOST_DEPTH = 16
 LARGEST_EXACT = 2**53  # whole numbers up to here are exact in JSON everywhere
 
 T = TypeVar("T")
+Run = tuple[int, int, int, float]  # start, stop, seed, temperature of tokens drawn in a row
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,20 @@ def _read_draws(text: str) -> tuple[Drawn, ...]:
     return tuple(draws)
 
 
+def _write_runs(runs: tuple[Run, ...]) -> str:
+    return ",".join(f"{a}:{b}:{seed}:{_exactly(heat)}" for a, b, seed, heat in runs)
+
+
+def _read_runs(text: str) -> tuple[Run, ...]:
+    runs: list[Run] = []
+    for item in _items(text):
+        start, stop, seed, temperature = item.split(":")
+        run = _digits(start), _digits(stop), SEED.read(seed), TEMPERATURE.read(temperature)
+        _require((runs[-1][1] if runs else 1) <= run[0] < run[1] <= MOST_TOKENS)
+        runs.append(run)
+    return tuple(runs)
+
+
 def _sampler(settings: list[str]) -> Sampler:
     temperature, top_k, top_p, min_p = settings
     return Sampler(_float(temperature), TOP_K.read(top_k), _float(top_p), _float(min_p))
@@ -241,6 +256,11 @@ PLACE = whole(0, MOST_PLACE)
 IDS = Kind(_write_ids, _read_ids, f"at most {MOST_TOKENS:,} token ids with commas between them")
 PLACES = Kind(_write_places, _read_places, "runs of positions in order, such as 5:9,12:13")
 DRAWS = Kind(_write_draws, _read_draws, "draws in order, such as 5:0.25:1.0:0:0.9:0.0,6:0.5")
+RUNS = Kind(
+    _write_runs,
+    _read_runs,
+    "start:stop:seed:temperature of draws in order, such as 9:20:1:0.8",
+)
 TEMPERATURE = real(lambda t: 0 <= t <= MAX_TEMPERATURE, f"a number from 0 to {MAX_TEMPERATURE:g}")
 TOP_K = whole(0, MOST_VOCABULARY)
 TOP_P = real(lambda p: 0 < p <= 1, "a number above 0 and at most 1")

@@ -150,7 +150,9 @@ class ChatLink(NextTokenLink):
     """Chat-as-Document: ``text`` and ``system`` are its boxes, the rest the chat under way.
 
     ``first`` of the ``messages``, with the ``tools``, are what the first ``templated`` ids
-    were written from. Messages without ids: a chat that the template is to write.
+    were written from. Messages without ids: a chat that the template is to write: the model's
+    "own" or Token Lab's for "tools", never one that the link brings. ``replies``: what a
+    sampler drew.
     """
 
     demo: ClassVar[str] = "chat-document"
@@ -159,6 +161,10 @@ class ChatLink(NextTokenLink):
     tools: tuple[dict[str, Any], ...] = said(kinds.OBJECTS, ())
     first: int = said(whole(0, kinds.MOST_MESSAGES), 0)
     templated: int = said(kinds.PLACE, 0)
+    form: str = said(kinds.choice("own", "tools"), "own")
+    control_tokens: bool = said(kinds.FLAG, False)
+    prompt: bool = said(kinds.FLAG, True)
+    replies: tuple[kinds.Run, ...] = said(kinds.RUNS, ())
     reply: str = said(kinds.choice("greedy", "sampled"), "greedy")
     temperature: float = said(kinds.TEMPERATURE, 1.0)
     seed: int = said(kinds.SEED, 1)
@@ -166,7 +172,7 @@ class ChatLink(NextTokenLink):
 
     def without_ids(self) -> Self:
         """The messages, to be written anew."""
-        return replace(super().without_ids(), first=0, templated=0)
+        return replace(super().without_ids(), first=0, templated=0, replies=())
 
     def settled(self) -> tuple[Self, Notes]:
         """Ids need the messages they came from."""
@@ -174,12 +180,15 @@ class ChatLink(NextTokenLink):
         n_first, n_ids = len(state.messages), len(state.ids)
         if state.ids and not 0 < state.first <= n_first:
             return state.without_ids(), [*notes, ignored("ids", "given with their first messages")]
-        if state.first and not state.ids:
-            return replace(state, first=0), [*notes, ignored("first", "given with token ids")]
-        if state.templated > n_ids:
-            most = "at most the number of token ids"
-            return replace(state, templated=0), [*notes, ignored("templated", most)]
-        return state, notes
+        most = "at most the number of token ids"
+        wrong = {
+            "first": (0, bool(state.first and not n_ids), "given with token ids"),
+            "templated": (0, state.templated > n_ids, most),
+            "replies": ((), any(run[1] > n_ids for run in state.replies), PICKS_INSIDE),
+        }
+        left_out: dict[str, Any] = {name: none for name, (none, bad, _) in wrong.items() if bad}
+        notes = [*notes, *(ignored(name, wrong[name][2]) for name in left_out)]
+        return replace(state, **left_out), notes
 
 
 STATES: dict[str, type[LinkState]] = {

@@ -26,7 +26,7 @@ MOST_PLAIN = 1_000  # characters of a link whose parameters stay readable
 MOST_LINK = 8_000  # what common servers and proxies take in one address
 MOST_GIVEN = 64_000  # characters of all parameters together that are looked at
 MOST_UNPACKED = 400_000  # bytes
-PASSING = {"embed", "__theme", "view"}  # for Gradio or the page, not for us
+PASSING = {"embed", "__theme", "view", "q"}  # for Gradio or the page, not for us
 
 
 def spelling_of(vocabulary: Vocabulary, ids: Ids) -> str:

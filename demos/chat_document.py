@@ -203,8 +203,11 @@ def restore(engine: Engine, state: ChatLink) -> tuple[Any, ...]:
 def retyped(engine: Engine, query: Any, past: Past, system: str, user: str) -> tuple[Any, Any]:
     """``preview`` of a changed message; a link's own words leave the strip as the link has it."""
     state, _ = link_row.linked_state(query, ChatLink.demo)
-    if state and past.now.ids and (state.text, state.ids) == (user, past.now.ids):
-        return gr.skip(), _note(engine, past.now, system)
+    talk = past.now
+    if state and state.messages and talk.ids and state.text == user:
+        linked = state.ids or talk.ids[: talk.n_templated]  # messages alone: what was written
+        if linked == talk.ids:
+            return gr.skip(), _note(engine, talk, system)
     return preview(engine, past, system, user)
 
 

@@ -217,9 +217,10 @@ class Facts(ScriptedComponent):
 class StatusBar(ScriptedComponent):
     """The slim header: name, model, device, and what is going on.
 
-    Props: ``model``, one line; ``details``, ``[[name, text]]``; ``note``, why it is not the
-    intended model; ``busy``, what start-up is doing, with ``fraction`` 0…1 or None;
-    ``failed``, whether ``busy`` is the reason that nothing can run.
+    Props: ``title``, the course's or our name; ``model``, one line; ``details``,
+    ``[[name, text]]``; ``note``, why it is not the intended model; ``busy``, what start-up is
+    doing, with ``fraction`` 0…1 or None; ``failed``, whether ``busy`` is the reason that
+    nothing can run.
     """
 
     SCRIPT = "status_bar.js"
@@ -228,6 +229,7 @@ class StatusBar(ScriptedComponent):
         self,
         value: Any = None,
         *,
+        title: str = "Token Lab",
         model: str = "",
         details: list[list[str]] | None = None,
         note: str = "",
@@ -236,7 +238,7 @@ class StatusBar(ScriptedComponent):
         failed: bool = False,
         **layout: Any,
     ) -> None:
-        props = {"model": model, "details": details or [], "note": note}
+        props = {"title": title, "model": model, "details": details or [], "note": note}
         state = {"busy": busy, "fraction": fraction, "failed": failed}
         super().__init__(value, {}, **props, **state, **layout)
 

@@ -61,12 +61,14 @@ class Page:
 
     ``bar`` is the header, where Gradio shows that something is under way or queued.
     ``query`` holds the parameters of the page's address, as {name: text}; ``about`` is the
-    line in which a link's notes stand. ``home`` is the demo of a link that names none.
+    line in which a link's notes stand. ``home`` is the demo of a link that names none;
+    ``on_tabs``, whether each demo also has a page of its own, below this one's path.
     """
 
     lab: Lab
     bar: gr.HTML
     home: str = ""
+    on_tabs: bool = False
     query: gr.State = field(default_factory=lambda: gr.State({}))
     about: gr.Textbox = field(default_factory=_about_the_link)
     first_views: list[Callable[[Callable[..., Any]], Any]] = field(default_factory=list)

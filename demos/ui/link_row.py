@@ -1,4 +1,4 @@
-"""“Copy link” on a page, and the first view of a page that was opened with a link.
+"""“Copy link” and “Embed” on a page, and the first view of a page that was opened with a link.
 
 A demo gives two functions: ``link_of(engine, *inputs)``, its state for a link, and
 ``restore(engine, state)``, what its page shows of one, or a generator of that. Knows nothing
@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from core.embed import FORMS, THEMES, embed_code, framed
 from core.engines import Engine
 from core.errors import LabError
 from core.link_check import checked_for
@@ -19,25 +20,64 @@ from core.link_states import STATES, LinkState, TokenizerLink
 from core.links import from_query, to_query
 from demos.ui.events import Page
 
+ADDRESS = "(query) => `${location.origin}${location.pathname}?${query}`"
 # an embedded page may not write to the clipboard: then the link is there to be copied by hand
-COPY = """(query) => {
-  const link = `${location.origin}${location.pathname}?${query}`;
-  navigator.clipboard?.writeText(link).catch(() => {});
+COPY = f"""(query) => {{
+  const link = ({ADDRESS})(query);
+  navigator.clipboard?.writeText(link).catch(() => {{}});
   return link;
-}"""
+}}"""
+PASTE = (
+    "Put it into the source of a course page. The script lets frames grow with what they show: "
+    "once on a page is enough."
+)
 
 
 def build(page: Page, link_of: Callable[..., LinkState], inputs: Sequence[Any]) -> None:
-    """Folded: the button, and the link itself."""
+    """Folded: the buttons, the link itself, and what puts the demo into a course page."""
 
     def linked(engine: Engine, *values: Any) -> str:
         return to_query(link_of(engine, *values))
 
-    with gr.Accordion("Link to what you see", open=False), gr.Row(equal_height=True):
-        copy = gr.Button("Copy link", scale=1, min_width=100)
-        link = gr.Textbox(label="Link", interactive=False, max_lines=2, scale=5, buttons=["copy"])
+    def embedded(engine: Engine, link: Any, theme: Any, form: Any) -> Any:
+        return embedding(page.lab.course.title, page.on_tabs, link, theme, form)
+
+    with gr.Accordion("Link to what you see", open=False):
+        with gr.Row(equal_height=True):
+            copy = gr.Button("Copy link", scale=1, min_width=100)
+            link = _to_copy("Link", "lab-link", max_lines=2, scale=5)
+        with gr.Row(equal_height=True):
+            embed = gr.Button("Embed", scale=1, min_width=100)
+            form = gr.Radio(FORMS, value=FORMS[0], label="Course page in", scale=2, min_width=200)
+            theme = gr.Radio(THEMES, value=THEMES[0], label="Colours", scale=3, min_width=260)
+        code = _to_copy("Embed code", "lab-code", info=PASTE, lines=4, max_lines=12, visible=False)
     made = page.connect(copy.click, linked, inputs, [link], uses_model=False)
     made.success(None, [link], [link], js=COPY, api_visibility="private")
+    made = page.connect(embed.click, linked, inputs, [link], uses_model=False)
+    made = made.success(None, [link], [link], js=ADDRESS, api_visibility="private")
+    chosen = [link, theme, form]
+    page.connect(made.success, embedded, chosen, [code], uses_model=False)
+    for choice in (theme, form):
+        page.connect(choice.input, embedded, chosen, [code], uses_model=False, latest_only=True)
+
+
+def embedding(title: str, on_tabs: bool, link: Any, theme: Any, form: Any) -> Any:
+    """The box with the code for a course page; hidden as long as there is no link."""
+    if not link:
+        return gr.update(value="", visible=False)
+    demo = from_query(str(link).partition("?")[2])[0].demo
+    address = framed(link, demo if on_tabs else "", theme)
+    return gr.update(value=embed_code(address, f"{title}: {demo}", form), visible=True)
+
+
+def _to_copy(label: str, name: str, **layout: Any) -> gr.Textbox:
+    return gr.Textbox(
+        label=label,
+        interactive=False,
+        buttons=["copy"],
+        elem_classes=["lab-input", "lab-json", name],
+        **layout,
+    )
 
 
 def first_view(

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from core import api, chat
-from core.conversation import Conversation, begun
+from core import api, chat, tool_form
+from core.conversation import Conversation, Draw, begun
 from core.document import Document
 from core.engines import Engine
 from core.errors import LabError
@@ -94,8 +94,9 @@ def chat_fields(engine: Engine, talk: Conversation) -> dict[str, Any]:
         return said
     n_standing = sum(1 for reach in talk.reaches if reach <= talk.n_templated)
     messages = (*talk.first_messages, *talk.messages[n_standing:])
-    said |= {"messages": messages, "tools": talk.tools}
-    if not talk.picks and talk.ids == begun(engine, messages, talk.tools).ids:
+    said |= {"messages": messages, "tools": talk.tools, "prompt": talk.begun_open}
+    said |= {"form": "tools" if talk.template else "own", "control_tokens": talk.control_tokens}
+    if not talk.picks and talk.ids == _written(engine, ChatLink(**said), messages).ids:
         return said
     return said | {
         "ids": talk.ids,
@@ -103,6 +104,7 @@ def chat_fields(engine: Engine, talk: Conversation) -> dict[str, Any]:
         "picks": tuple(sorted(talk.picks)),
         "first": len(talk.first_messages),
         "templated": talk.n_templated,
+        "replies": tuple((d.start, d.stop, d.seed, d.temperature) for d in talk.draws),
     }
 
 
@@ -126,8 +128,7 @@ def conversation_of(engine: Engine, state: ChatLink) -> Conversation:
     """
     if not state.messages:
         return Conversation()
-    first = state.messages[: state.first or None]
-    written = begun(engine, first, state.tools)
+    written = _written(engine, state, state.messages[: state.first or None])
     if not state.ids:
         return written
     messages, reaches = _standing(engine, written, state)
@@ -138,6 +139,19 @@ def conversation_of(engine: Engine, state: ChatLink) -> Conversation:
         messages=messages,
         reaches=reaches,
         n_templated=state.templated,
+        draws=tuple(Draw(*run) for run in state.replies),
+    )
+
+
+def _written(engine: Engine, state: ChatLink, messages: tuple[Any, ...]) -> Conversation:
+    """What the link's way to write makes of messages; raises what ``render_chat`` raises."""
+    return begun(
+        engine,
+        messages,
+        state.tools,
+        add_generation_prompt=state.prompt,
+        control_tokens=state.control_tokens,
+        template=tool_form.template() if state.form == "tools" else "",
     )
 
 

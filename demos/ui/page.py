@@ -15,8 +15,9 @@ from core.course import Course, read_course
 from core.engines import ModelInfo, open_engine
 from core.errors import ConfigError
 from core.progress import Progress
+from core.questions import with_question
 from demos import Demo, discover
-from demos.ui import theme
+from demos.ui import questions, theme
 from demos.ui.api import register_api
 from demos.ui.component import StatusBar
 from demos.ui.events import Page
@@ -59,20 +60,25 @@ def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
     by_slug = {demo.slug: demo for demo in demos}
     demos = [by_slug[slug] for slug in lab.course.demos] or demos
     with gr.Blocks(title=lab.course.title, analytics_enabled=False, fill_width=True) as app:
-        page = Page(lab, StatusBar(elem_id="status"), demos[0].slug)
+        page = Page(lab, _header(lab), demos[0].slug, on_tabs=True)
+        questions.place(app, lab.course, [demo.slug for demo in demos])
         with gr.Tabs(elem_id="demos") as tabs:
             for demo in demos:
                 with gr.Tab(demo.title, id=demo.slug, render_children=True):
                     demo.build(page)
+
+        def open_tab(request: gr.Request) -> Any:
+            slug = linked_tab(with_question(lab.course, request.query_params))
+            return gr.Tabs(selected=slug) if slug else gr.skip()
+
         app.load(
-            _linked_tab, outputs=tabs, queue=False, show_progress="hidden",
-            api_visibility="private",
-        )  # fmt: skip
+            open_tab, outputs=tabs, queue=False, show_progress="hidden", api_visibility="private"
+        )
         _come_alive(app, page)
         register_api(lab)
     for demo in demos:
         with app.route(demo.title, f"/{demo.slug}", show_in_navbar=False):
-            _build_page(app, demo, lab)
+            _build_page(app, demo, lab, beside=True)
     return app
 
 
@@ -83,8 +89,9 @@ def build_single(demo: Demo, lab: Lab) -> gr.Blocks:
     return app
 
 
-def _build_page(app: gr.Blocks, demo: Demo, lab: Lab) -> None:
-    page = Page(lab, StatusBar(elem_id="status"), demo.slug)
+def _build_page(app: gr.Blocks, demo: Demo, lab: Lab, *, beside: bool = False) -> None:
+    page = Page(lab, _header(lab), demo.slug)
+    questions.place(app, lab.course, [demo.slug], beside=beside)
     with gr.Column(elem_classes="lab-demo"):
         demo.build(page)
     _come_alive(app, page)
@@ -118,10 +125,8 @@ def run(demo: Demo) -> None:
     launch(build_single(demo, lab), lab)
 
 
-def _linked_tab(request: gr.Request) -> Any:
-    """Open the tab that the page's link is about."""
-    slug = linked_tab(request.query_params)
-    return gr.Tabs(selected=slug) if slug else gr.skip()
+def _header(lab: Lab) -> StatusBar:
+    return StatusBar(title=lab.course.title, elem_id="status")
 
 
 def _come_alive(app: gr.Blocks, page: Page) -> None:
@@ -134,7 +139,8 @@ def _come_alive(app: gr.Blocks, page: Page) -> None:
     clock = gr.Timer(POLL_SECONDS)
 
     def follow(request: gr.Request) -> tuple[Any, Any, bool, Any]:
-        return *state_of_start(), {"demo": page.home} | dict(request.query_params)
+        query = with_question(page.lab.course, request.query_params)
+        return *state_of_start(), {"demo": page.home} | query
 
     def state_of_start() -> tuple[Any, Any, bool]:
         lab = page.lab

@@ -7,7 +7,8 @@ function draw() {
   bar.replaceChildren();
   bar.classList.toggle("lab-status-failed", !!props.failed);
   const line = make("div", "lab-status-line");
-  line.append(make("span", "lab-status-name", "Token Lab"));
+  line.append(make("span", "lab-status-name", props.title));
+  if (props.title !== "Token Lab") line.append(make("span", "lab-status-term", "Token Lab"));
   if (props.model) line.append(make("span", "lab-status-model", props.model));
   for (const [name, text] of props.details || []) {
     const item = make("span", "lab-status-item");
@@ -30,4 +31,4 @@ function draw() {
 }
 
 draw();
-watch(["model", "details", "note", "busy", "fraction", "failed"], draw);
+watch(["title", "model", "details", "note", "busy", "fraction", "failed"], draw);

@@ -12,6 +12,7 @@ from core import palette
 
 STYLE_SHEET = Path(__file__).parent / "lab.css"
 DESK_KEYS = (Path(__file__).parent / "desk_keys.js").read_text(encoding="utf-8")
+EMBED = (Path(__file__).parent / "embed.js").read_text(encoding="utf-8")
 SYSTEM_FONT = ["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif"]
 MONO_FONT = ["ui-monospace", "Cascadia Mono", "DejaVu Sans Mono", "Noto Sans Mono", "monospace"]
 
@@ -24,14 +25,9 @@ THEME = gr.themes.Base(
     spacing_size=gr.themes.sizes.spacing_md,
 )
 
-# ?embed=1 hides what a course page has no use for
 HEAD = f"""
 <script>{DESK_KEYS}</script>
-<script>
-if (new URLSearchParams(location.search).get("embed") === "1") {{
-  document.documentElement.classList.add("lab-embed");
-}}
-</script>
+<script>{EMBED}</script>
 """
 
 

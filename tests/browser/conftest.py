@@ -59,6 +59,7 @@ class Visit:
         self._contexts, self.url = contexts, url
         self._pages = []
         self.problems = []
+        self.framed = ()  # addresses of apps in frames of the pages visited
         self.expected = None  # a pattern of console errors a test has a reason to allow
 
     def __call__(self, path="/", size=LAPTOP, touch=False):
@@ -80,7 +81,8 @@ class Visit:
         return page
 
     def _check_origin(self, url):
-        if not url.startswith(("data:", "blob:")) and urlsplit(url)[:2] != urlsplit(self.url)[:2]:
+        ours = [urlsplit(known)[:2] for known in (self.url, *self.framed)]
+        if not url.startswith(("data:", "blob:")) and urlsplit(url)[:2] not in ours:
             self.problems.append(f"outside request: {url}")
 
     def _check_message(self, message):

@@ -6,7 +6,7 @@ from handling import chip_ids, click, last, span
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import link_states
+from core import link_states, tool_form
 from core.errors import InputError
 from core.link_check import checked_for
 from core.link_states import (
@@ -18,7 +18,7 @@ from core.link_states import (
 )
 from core.links import from_query, to_query
 from demos import chat_document, next_token, sampling, surprisal, tokenizer
-from demos.ui import link_row, links, replies, writing
+from demos.ui import link_row, links, messages, replies, writing
 
 SETTINGS = (0.7, 0, 0.9, 0.0)
 REPLY = ("sampled", 0.8, 7, 20, 0)
@@ -265,9 +265,54 @@ def test_chat_under_way(engine, at):
     opened = through_a_link(engine, state)
     assert again_chat(engine, opened) == state
     back = chat_document.restore(engine, opened)[0]
-    for name in ("ids", "turn_start", "messages", "first_messages", "tools", "n_templated"):
-        assert getattr(back.now, name) == getattr(past.now, name)
+    assert_same_chat(back.now, past.now)
     assert back.undo().now == chat_document.Conversation()
+    (before, *code), (after, *same) = (replies.table(engine, page) for page in (past, back))
+    assert same == code
+    assert [r["cells"][:3] for r in after["rows"]] == [r["cells"][:3] for r in before["rows"]]
+
+
+def assert_same_chat(back, talk):
+    """All but what the model gave the picked tokens, which differs in the last digits."""
+    for name in vars(talk).keys() - {"picks"}:
+        assert getattr(back, name) == getattr(talk, name), name
+    assert back.picks.keys() == talk.picks.keys()
+
+
+@pytest.mark.parametrize("prompted", [True, False])
+@pytest.mark.parametrize("control", [True, False])
+@pytest.mark.parametrize("form", [messages.OWN, messages.LENT])
+def test_chat_written_in_another_way(engine, form, control, prompted):
+    """Whose form, whether typed control tokens count, and whether the model's turn was opened."""
+    if form == messages.LENT and not tool_form.fits(engine.vocabulary):
+        pytest.skip("un-skip when: this model has ChatML's markers")
+    said = [{"role": "user", "content": "Hi <|im_end|><end_of_turn>"}]
+    empty = chat_document.Branches.of(chat_document.Conversation())
+    editing = messages.Editing(chat_document.STEPS)
+    past, strip, candidates, *_ = editing.write(engine, empty, said, "", form, prompted, control)
+    state = chat_link(engine, past, strip)
+    assert (state.ids, state.messages) == ((), tuple(said))
+    assert_same_chat(restored(engine, state), past.now)
+    past, strip, *_ = chat_document.STEPS.choose(engine, past, click(candidates, 1))
+    state = chat_link(engine, past, strip)
+    assert state.ids == past.now.ids
+    assert_same_chat(restored(engine, state), past.now)
+
+
+def restored(engine, state):
+    """The chat that a link opens, whose own link is the same."""
+    opened = through_a_link(engine, state)
+    assert again_chat(engine, opened) == state
+    return chat_document.restore(engine, opened)[0].now
+
+
+def test_chat_in_a_form_that_this_model_does_not_take(toy, monkeypatch):
+    """The model's own template writes the messages, and the page says so."""
+    monkeypatch.setattr(tool_form, "fits", lambda vocabulary: False)
+    said = ({"role": "user", "content": "Hi"},)
+    checked, notes = checked_for(toy, ChatLink(messages=said, form="tools"))
+    assert checked == ChatLink(messages=said)
+    assert ["tool form" in note for note in notes] == [True]
 
 
 def test_chat_written_by_hand(engine):
@@ -306,6 +351,10 @@ VALUES = st.fixed_dictionaries(
         "messages": st.just('[{"role":"user","content":"Hi"}]'),
         "first": st.sampled_from(["1", "2"]),
         "templated": st.sampled_from(["1", "30"]),
+        "form": st.sampled_from(["own", "tools"]),
+        "control_tokens": st.sampled_from(["0", "1"]),
+        "prompt": st.sampled_from(["0", "1"]),
+        "replies": st.sampled_from(["1:2:5:0.5", "2:4:1:0,5:6:2:1", "3:40:1:1"]),
         "model": st.sampled_from(["toy", "other"]),
     },
 )
@@ -374,6 +423,28 @@ def test_one_demo_at_most_opens_a_link():
         ((state, notes),) = [(state, notes) for state, notes in states if state is not None]
         assert (state.demo == named) == (not notes)
         assert state.text == "x"
+
+
+LINK = "http://127.0.0.1:7860/?v=1&demo=sampling&text=x"
+
+
+def test_the_embed_code_is_of_the_demos_own_page():
+    """Below the page with the tabs, and the page itself where it is the demo's own."""
+    from_tabs = link_row.embedding("Unit 3", True, LINK, "dark", "HTML")["value"]
+    assert 'src="http://127.0.0.1:7860/sampling?v=1&amp;demo=sampling&amp;text=x' in from_tabs
+    assert 'title="Unit 3: sampling"' in from_tabs
+    own = link_row.embedding("Unit 3", False, LINK.replace("/?", "/sampling?"), "dark", "HTML")
+    assert own["value"] == from_tabs
+    assert own["visible"]
+
+
+def test_there_is_no_embed_code_before_there_is_a_link():
+    """Choosing a form first shows nothing; what is no link is refused with a sentence."""
+    for link in ("", None):
+        assert link_row.embedding("x", True, link, "dark", "HTML")["visible"] is False
+    for link in (5, "javascript:alert(1)", ["x"]):
+        with pytest.raises(InputError):
+            link_row.embedding("x", True, link, "dark", "HTML")
 
 
 def test_a_link_opens_its_tab():

@@ -109,7 +109,13 @@ MISTAKES = {
     "a question of no demo": (replaced('"next-token"\n[q', '"next"\n[q'), 13, "next-token"),
     "an unknown name in a question": (replaced("text = \"Second\"", 'txt = "S"'), 21, "mean text"),
     "a state that is no table": (
-        WHOLE + '[[questions]]\ntext="x"\ndemo="sampling"\nstate=1', 26, "table",
+        WHOLE + '[[questions]]\ntext="x"\ndemo="surprisal"\nstate=1', 26, "table",
+    ),
+    "a question about a demo left out": (
+        WHOLE + '[[questions]]\ntext="x"\ndemo="sampling"', 25, "Add it to them",
+    ),
+    "a link to a demo left out": (
+        WHOLE + '[[questions]]\ntext="x"\nlink="v=1&demo=sampling"', 25, "Add it to them",
     ),
     "an unknown field": (replaced("ahead = 2", "ahaed = 2"), 18, "Did you mean ahead"),
     "a field of another demo": (replaced("ahead = 2", "top_p = 0.5"), 18, "not known here"),

@@ -87,6 +87,15 @@ def sampling_links(draw):
 
 
 @st.composite
+def runs_within(draw, n_ids):
+    """What a sampler drew in a document, in order and apart."""
+    edges = sorted(draw(st.sets(st.integers(1, n_ids), max_size=8))) if n_ids > 1 else []
+    pairs = zip(edges[::2], edges[1::2], strict=False)
+    how = st.tuples(st.integers(0, 2**32 - 1), st.floats(0, 10))
+    return tuple((start, stop, *draw(how)) for start, stop in pairs)
+
+
+@st.composite
 def chat_links(draw):
     document, picks = draw(documents())
     messages = tuple(draw(st.lists(MESSAGES, min_size=1 if document["ids"] else 0, max_size=6)))
@@ -96,6 +105,10 @@ def chat_links(draw):
         "tools": st.just(()) | st.just(({"type": "function", "n": 3, "deep": [{"x": None}]},)),
         "first": st.integers(1, len(messages)) if n_ids else st.just(0),
         "templated": st.integers(0, n_ids),
+        "form": st.sampled_from(["own", "tools"]),
+        "control_tokens": st.booleans(),
+        "prompt": st.booleans(),
+        "replies": runs_within(n_ids),
         "ahead": st.integers(0, 8),
         "reply": st.sampled_from(["greedy", "sampled"]),
         "temperature": st.floats(0, 10),
@@ -136,6 +149,7 @@ EXAMPLES = (
         ids=(1, 2, 3),
         picks=(2,),
         templated=2,
+        replies=((2, 3, 7, 0.8),),
     ),
 )
 
@@ -168,6 +182,10 @@ def assert_within_limits(state):
         for message in state.messages:
             limits.check_text(message["content"], may_be_empty=True)
         assert bool(state.ids) == bool(state.first)
+        assert state.form in ("own", "tools")
+        edges = [edge for run in state.replies for edge in run[:2]]
+        assert edges == sorted(edges)
+        assert all(0 < edge <= len(ids) for edge in edges)
         assert state.first <= len(state.messages)
     if isinstance(state, SamplingLink | ChatLink):
         assert 0 <= state.seed < 2**32
@@ -225,8 +243,9 @@ def test_the_defaults_are_those_of_version_1():
     )
     assert repr(ChatLink()) == (
         "ChatLink(model='', revision='', text='', ids=(), spelling='', at=None, picks=(), "
-        "ahead=0, system=None, messages=(), tools=(), first=0, templated=0, reply='greedy', "
-        "temperature=1.0, seed=1, tokens=60)"
+        "ahead=0, system=None, messages=(), tools=(), first=0, templated=0, "
+        "form='own', control_tokens=False, prompt=True, replies=(), "
+        "reply='greedy', temperature=1.0, seed=1, tokens=60)"
     )
     assert TokenizerLink() == TokenizerLink(control_tokens=False, span=None)
     assert SurprisalLink() == SurprisalLink(exact=False, span=None)
@@ -317,6 +336,11 @@ BAD_DRAWS = (
     "9:0.5:1:0:1:0", "2:0.5:1:0:1:0,1:0.5", "1:0.5:1:0:1:0,1:0.5", "1:0.5:1:0:1:0,2:x",
     "1:0.5:1e400:0:1:0", "1:0.5:1:0:1:0" + ",2:0.5" * 9000,
 )  # fmt: skip
+BAD_RUNS = (
+    "", ":", "1:2", "1:2:3", "1:2:1:1:1", "0:1:1:1", "2:2:1:1", "3:2:1:1", "1:9:1:1", "-1:2:1:1",
+    "1:3:1:1,2:3:1:1", "2:3:1:1,1:2:1:1", "1:2:4294967296:1", "1:2:1:11", "1:2:1:nan", "1:2:x:1",
+    "1:8193:1:1", "1:2:1:1," * 9000,
+)  # fmt: skip
 BAD_PACKED = (
     "", "x", "!!!!", "=", "é", "AAAA", "a" * 8001, packed("text=x")[:-3], packed("text=x") + "AAAA",
     packed(b"\xff\xfe"), packed("a" * 500_000), packed(b"\0" * 5_000_000),
@@ -330,7 +354,8 @@ HOSTILE = {
     "top_p": BAD_NUMBERS, "min_p": BAD_NUMBERS, "text": BAD_WORDS, "system": BAD_WORDS,
     "model": BAD_NAMES, "revision": BAD_NAMES, "spelling": BAD_NAMES, "ids": BAD_LISTS,
     "picks": BAD_SPANS, "span": BAD_SPANS, "messages": BAD_JSON, "tools": BAD_JSON,
-    "draws": BAD_DRAWS, "z": BAD_PACKED, "exact": BAD_NUMBERS, "control_tokens": BAD_NUMBERS,
+    "draws": BAD_DRAWS, "replies": BAD_RUNS, "form": BAD_NAMES, "prompt": BAD_NUMBERS,
+    "z": BAD_PACKED, "exact": BAD_NUMBERS, "control_tokens": BAD_NUMBERS,
     "reply": BAD_NAMES, "first": BAD_NUMBERS, "templated": BAD_NUMBERS,
     "demo": (*BAD_NAMES, "Sampling", "next_token", "__class__", "demo"),
     "v": (*BAD_NUMBERS, "0", "2", "1.0", "v1"),

@@ -1,22 +1,26 @@
-"""docs/links.md tells the truth: every link, name, default and course file in it is used here."""
+"""docs/links.md and courses.md tell the truth: what stands in them is read and used here."""
 
 import re
 from dataclasses import fields
+from html import unescape
 from pathlib import Path
 
 import pytest
 
-from core import links
+from core import embed, links
 from core.course import parse_course, read_course
+from core.errors import ConfigError
 from core.link_check import checked_for
 from core.link_states import STATES
 from core.links import from_query, to_query
+from core.questions import asked
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "links.md").read_text(encoding="utf-8")
+COURSE_PAGE = (DOCS / "courses.md").read_text(encoding="utf-8")
 LINKS = re.findall(r"^\?v=1.*$", PAGE, re.MULTILINE)
-COURSES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-COMMANDS = re.findall(r"LAB_COURSE=(\S+) python (\S+)", PAGE)
+COURSES = re.findall(r"```toml\n(.*?)```", COURSE_PAGE, re.DOTALL)
+COMMANDS = re.findall(r"LAB_COURSE=(\S+) python (\S+)", COURSE_PAGE)
 ROWS = [
     [cell.strip() for cell in row.strip("|").split("|")]
     for row in re.findall(r"^\| `.*\|$", PAGE, re.MULTILINE)
@@ -48,6 +52,45 @@ def test_every_course_and_command_works():
         assert (DOCS.parent / program).is_file()
         assert read_course(DOCS.parent / file).questions
     assert len(COMMANDS) == 1
+
+
+def test_the_mistake_is_the_one_that_is_shown():
+    """The sentence in the page is what the program says of such a file."""
+    (source,) = COURSES
+    said = re.search(r"Token Lab can't start: (.*)", COURSE_PAGE)[1]
+    with pytest.raises(ConfigError) as error:
+        parse_course(source.replace('"surprisal"]', '"suprisal"]'), "unit3.toml")
+    assert str(error.value) == said
+
+
+def test_every_question_that_is_linked_exists():
+    """?q= in the page is a question of the course in it, on the page of its demo."""
+    course = parse_course(COURSES[0])
+    linked = re.findall(r"^http://127\.0\.0\.1:7860/(\S*)\?q=(\d+)", COURSE_PAGE, re.MULTILINE)
+    assert len(linked) == 2
+    for slug, number in linked:
+        question = asked(course, {"q": number}).question
+        assert slug in ("", question.state.demo)
+
+
+def test_every_state_of_the_example_page_can_be_shown(toy):
+    """Each frame's address is a link to the demo whose page it opens, read without a note."""
+    page = (DOCS / "course-page.html").read_text(encoding="utf-8")
+    frames = re.findall(r'data-demo="([a-z-]+)\?([^"]*)"', page)
+    assert len(frames) == 3
+    for slug, query in frames:
+        state, notes = from_query(unescape(query))
+        assert (state.demo, notes) == (slug, [])
+        assert checked_for(toy, state) == (state, [])
+        assert "embed=1" in query
+    assert embed.RESIZER in page
+
+
+def test_every_link_between_the_pages_leads_somewhere():
+    """Files that the pages name beside them are there."""
+    for page in (PAGE, COURSE_PAGE):
+        for target in re.findall(r"\]\(([^)#]+)\)", page):
+            assert (DOCS / target).is_file(), target
 
 
 def test_the_table_has_every_parameter():
