@@ -32,10 +32,11 @@ def answer_in_json(app: gr.Blocks) -> None:
     """Make the tools of a launched app answer with JSON text.
 
     Gradio writes an answer as Python does, with None and True, which nothing but Python reads.
+    Ends the program when Gradio could start no MCP server.
     """
     server = app.mcp_server_obj
     if server is None:
-        raise ConfigError(f"The MCP server could not be started. {app.mcp_error or ''}")
+        raise SystemExit(f"LAB_MCP=1, but Gradio could start no MCP server: {app.mcp_error}")
 
     def as_json(data: list[Any], root_url: str) -> list[Any]:
         texts = [json.dumps(value, ensure_ascii=False) for value in data]
