@@ -28,7 +28,8 @@ class Settings:
     ``max_tokens`` caps the length of a document, whatever the model could take.
     ``memory_mb`` is what may be kept beside the weights, so that nothing is computed
     twice. ``lookahead`` is how many likely clicks are prepared while nobody waits.
-    ``course`` is the file in which an instructor sets up a course.
+    ``course`` is the file in which an instructor sets up a course. ``mcp`` offers the API
+    to assistants as tools.
     """
 
     cache_dir: Path
@@ -38,11 +39,12 @@ class Settings:
     memory_mb: int = DEFAULT_MEMORY_MB
     lookahead: int = DEFAULT_LOOKAHEAD
     course: Path | None = None
+    mcp: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read ``LAB_MODEL``, ``LAB_CACHE``, ``LAB_DTYPE``, ``LAB_MAX_TOKENS``,
-        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD`` and ``LAB_COURSE``.
+        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD``, ``LAB_COURSE`` and ``LAB_MCP``.
 
         ``environ`` is this process's environment by default. An unset or blank variable
         means its default. Raises ConfigError.
@@ -59,6 +61,7 @@ class Settings:
             max_tokens=_whole(given, "LAB_MAX_TOKENS", DEFAULT_MAX_TOKENS),
             memory_mb=_whole(given, "LAB_MEMORY_MB", DEFAULT_MEMORY_MB),
             lookahead=_whole(given, "LAB_LOOKAHEAD", DEFAULT_LOOKAHEAD, low=0),
+            mcp=_switch(given, "LAB_MCP"),
         )
 
 
@@ -75,3 +78,10 @@ def _whole(given: Mapping[str, str], name: str, default: int, low: int = 1) -> i
     if not value.isdecimal() or int(value) < low:
         raise ConfigError(f"{name} is {value!r}; it must be a whole number, at least {low}.")
     return int(value)
+
+
+def _switch(given: Mapping[str, str], name: str) -> bool:
+    value = given.get(name, "0")
+    if value not in ("0", "1"):
+        raise ConfigError(f"{name} is {value!r}; it must be 0 or 1.")
+    return value == "1"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from socket import socket
 
@@ -20,9 +20,18 @@ START_SECONDS = 400  # a first start fetches and converts
 
 
 class Server:
-    """One ``python app.py``: its address, what it wrote, and its end."""
+    """One ``python app.py``: its address, what it wrote, and its end.
 
-    def __init__(self, model: str, folder: Path = ROOT, **environment: str) -> None:
+    ``program`` is what Python runs instead, and ``environment`` is put over this one.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        folder: Path = ROOT,
+        program: Sequence[str] = ("app.py",),
+        **environment: str,
+    ) -> None:
         self._place = tempfile.TemporaryDirectory()
         self._log = Path(self._place.name) / "log.txt"
         port = free_port()
@@ -30,7 +39,7 @@ class Server:
         self.started = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "app.py"],
+                [sys.executable, *program],
                 cwd=folder,
                 env=os.environ
                 | {"LAB_MODEL": model, "GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}

@@ -24,15 +24,19 @@ TERMINAL_SECONDS = 5.0  # at most one line of the same stage in this time
 class Lab:
     """Opens an engine in a thread with ``open_engine(report)`` and hands it out.
 
-    ``course`` is what an instructor has set up; by default nothing.
+    ``course`` is what an instructor has set up; by default nothing. ``mcp``: whether the
+    API is offered to assistants as well.
     """
 
     def __init__(
         self,
         open_engine: Callable[[Callable[[Progress], None]], Engine],
         course: Course | None = None,
+        *,
+        mcp: bool = False,
     ) -> None:
         self.course = course or Course()
+        self.mcp = mcp
         self._open_engine = open_engine
         self._done = threading.Event()
         self._engine: Engine | None = None

@@ -23,6 +23,7 @@ from demos.ui.component import StatusBar
 from demos.ui.events import Page
 from demos.ui.lab import Lab
 from demos.ui.link_row import linked_tab
+from demos.ui.mcp import answer_in_json, check_mcp
 
 POLL_SECONDS = 1.0
 QUEUE_SIZE = 4096  # waiting events of all visitors together
@@ -37,15 +38,17 @@ def make_lab() -> Lab:
     The engine is opened by ``launch``.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for chatty in ("httpx", "httpx2", "transformers", "accelerate"):
+    for chatty in ("httpx", "httpx2", "transformers", "accelerate", "mcp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = Settings.from_env()
         course = course_of(settings)
+        if settings.mcp:
+            check_mcp()
     except ConfigError as error:
         raise SystemExit(f"Token Lab can't start: {error}") from error
     settings = replace(settings, model=settings.model or course.model)
-    return Lab(lambda report: open_engine(settings, report), course)
+    return Lab(lambda report: open_engine(settings, report), course, mcp=settings.mcp)
 
 
 def course_of(settings: Settings) -> Course:
@@ -86,6 +89,7 @@ def build_single(demo: Demo, lab: Lab) -> gr.Blocks:
     """One demo alone, as ``python -m demos.<name>`` shows it."""
     with gr.Blocks(title=f"{demo.title} · {lab.course.title}", analytics_enabled=False) as app:
         _build_page(app, demo, lab)
+        register_api(lab)
     return app
 
 
@@ -113,8 +117,11 @@ def launch(app: gr.Blocks, lab: Lab) -> None:
         state_session_capacity=MOST_SESSIONS,
         ssr_mode=False,
         max_threads=MOST_THREADS,
+        mcp_server=lab.mcp,
         prevent_thread_lock=True,
     )
+    if lab.mcp:
+        answer_in_json(app)
     lab.start()
     app.block_thread()
 

@@ -1,9 +1,13 @@
 """The running app's public API, as notebooks use it: gradio_client, and plain HTTP."""
 
+import ast
 import json
 import math
+import re
+import sys
 import threading
 
+import documents
 import httpx
 import numpy as np
 import pytest
@@ -68,10 +72,39 @@ def test_info_page_documents_the_endpoints(app):
     assert names["/surprisal"] == ["text", "top_n"]
     assert names["/chat_document"] == ["messages", "tools", "add_generation_prompt"]
     for described in info["named_endpoints"].values():
-        assert len(described["description"]) > 20
+        assert "The answer is {model, " in described["description"]
         first, *others = described["parameters"]
         assert not first["parameter_has_default"]
         assert all(parameter["parameter_has_default"] for parameter in others)
+        for parameter in described["parameters"]:
+            assert parameter["label"] == parameter["parameter_name"]
+            assert len(parameter["python_type"]["description"]) > 10
+
+
+def test_no_other_event_is_shown_anywhere(app):
+    """Not in the page's own list, not to who asks for all, and not in the OpenAPI document."""
+    config = httpx.get(f"{app.url}/config", timeout=SECONDS).json()
+    shown = [e["api_name"] for e in config["dependencies"] if e["api_visibility"] != "private"]
+    assert sorted(f"/{name}" for name in shown) == sorted(ENDPOINTS)
+    every = httpx.get(f"{app.url}/gradio_api/info?all_endpoints=true", timeout=SECONDS).json()
+    assert sorted(every["named_endpoints"]) == sorted(ENDPOINTS)
+    paths = httpx.get(f"{app.url}/gradio_api/openapi.json", timeout=SECONDS).json()["paths"]
+    posted = [path for path, ways in paths.items() if "post" in ways and "/call/" in path]
+    assert sorted(posted) == sorted(f"/gradio_api/call/v2{name}" for name in ENDPOINTS)
+
+
+def test_the_snippets_of_the_api_page_run(app):
+    """What the page offers to copy works as it stands, each with an example worth asking."""
+    info = httpx.get(f"{app.url}/gradio_api/info", timeout=SECONDS).json()
+    snippets = [described["code_snippets"] for described in info["named_endpoints"].values()]
+    python = "\n".join(snippet["python"] for snippet in snippets)
+    told = documents.run([sys.executable, "-c", python])
+    answers = [line for line in told.splitlines() if line.startswith("{")]
+    assert [ast.literal_eval(answer)["model"] for answer in answers] == [MODEL] * 5
+    for name, snippet in zip(info["named_endpoints"], snippets, strict=True):
+        body = re.search(r"-d '(.*)'", snippet["bash"])[1]
+        event, [answer] = post(app, name, body)
+        assert (event, answer["model"]) == ("complete", MODEL)
 
 
 def test_tokenize(client):

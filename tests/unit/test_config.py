@@ -26,17 +26,18 @@ def test_every_variable_is_read():
         "LAB_MEMORY_MB": "64",
         "LAB_LOOKAHEAD": "0",
         "LAB_COURSE": "/tmp/course.toml",
+        "LAB_MCP": "1",
         "PATH": "/bin",
     }
     expected = Settings(
-        Path("/tmp/x"), "gemma-3-270m", "bfloat16", 128, 64, 0, Path("/tmp/course.toml")
+        Path("/tmp/x"), "gemma-3-270m", "bfloat16", 128, 64, 0, Path("/tmp/course.toml"), True
     )
     assert Settings.from_env(environ) == expected
 
 
 def test_blank_is_unset():
     """A variable of spaces means its default, as on a Space whose setting was emptied."""
-    names = ("MODEL", "CACHE", "DTYPE", "MAX_TOKENS", "MEMORY_MB", "LOOKAHEAD", "COURSE")
+    names = ("MODEL", "CACHE", "DTYPE", "MAX_TOKENS", "MEMORY_MB", "LOOKAHEAD", "COURSE", "MCP")
     environ = {f"LAB_{name}": "  " for name in names}
     assert Settings.from_env(environ) == Settings.from_env({})
 
@@ -68,6 +69,7 @@ def test_a_relative_cache_and_a_home_become_absolute(monkeypatch, tmp_path):
         ("LAB_MAX_TOKENS", "²"),
         ("LAB_MEMORY_MB", "0"),
         ("LAB_LOOKAHEAD", "-1"),
+        ("LAB_MCP", "yes"),
     ],
 )
 def test_a_value_that_can_not_be_used_is_named(name, value):
