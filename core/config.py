@@ -28,7 +28,8 @@ class Settings:
     ``max_tokens`` caps the length of a document, whatever the model could take.
     ``memory_mb`` is what may be kept beside the weights, so that nothing is computed
     twice. ``lookahead`` is how many likely clicks are prepared while nobody waits.
-    ``course`` is the file in which an instructor sets up a course.
+    ``course`` is the file in which an instructor sets up a course. ``zero_gpu``: whether this
+    is a Hugging Face Space where a GPU is lent for one call at a time.
     """
 
     cache_dir: Path
@@ -38,11 +39,13 @@ class Settings:
     memory_mb: int = DEFAULT_MEMORY_MB
     lookahead: int = DEFAULT_LOOKAHEAD
     course: Path | None = None
+    zero_gpu: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read ``LAB_MODEL``, ``LAB_CACHE``, ``LAB_DTYPE``, ``LAB_MAX_TOKENS``,
-        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD`` and ``LAB_COURSE``.
+        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD`` and ``LAB_COURSE``, and the Space's own
+        ``SPACES_ZERO_GPU``.
 
         ``environ`` is this process's environment by default. An unset or blank variable
         means its default. Raises ConfigError.
@@ -59,6 +62,7 @@ class Settings:
             max_tokens=_whole(given, "LAB_MAX_TOKENS", DEFAULT_MAX_TOKENS),
             memory_mb=_whole(given, "LAB_MEMORY_MB", DEFAULT_MEMORY_MB),
             lookahead=_whole(given, "LAB_LOOKAHEAD", DEFAULT_LOOKAHEAD, low=0),
+            zero_gpu=given.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
         )
 
 

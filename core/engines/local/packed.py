@@ -232,6 +232,11 @@ def open_model(model: Any) -> PackedModel | WholeModel:
     """The fast way through a model if it gives what the plain forward gives, else the plain one."""
     if model.device.type == "cpu":
         quicken(model)
+    return way_through(model)
+
+
+def way_through(model: Any) -> PackedModel | WholeModel:
+    """The same, without a change to the model's layers."""
     try:
         packed = PackedModel(model)
         if _agree(packed, model):
