@@ -3,10 +3,12 @@
 The GPU is lent by a stand-in that forks a process, as ``spaces`` does, which stays on the CPU.
 """
 
+import os
 import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -25,6 +27,7 @@ from core.errors import LabError
 PROMISES = {name: test for name, test in vars(contract).items() if name.startswith("test_")}
 globals().update(PROMISES)
 sentence = contract.sentence
+ROOT = Path(__file__).parents[2]
 TEXT = "The capital of Peru is"
 
 
@@ -77,6 +80,21 @@ def test_off_a_space_the_real_package_changes_nothing():
     assert spaces.GPU(on_gpu, duration=seconds_of) is on_gpu
     code = "import spaces, sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_real_package_lends_as_on_a_zero_gpu():
+    """Torch patched, a worker forked, answers pickled, the quota refused: all by ``spaces``."""
+    script = Path(__file__).parents[1] / "on_zero_gpu.py"
+    places = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(
+        [sys.executable, script],
+        env=os.environ | {"PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "as it should be, 1 worker" in done.stdout
 
 
 def test_every_prediction_is_made_in_the_other_process(engine, lender, smollm2):
