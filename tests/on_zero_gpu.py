@@ -9,6 +9,7 @@ import json
 import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ class DeviceAPI(BaseHTTPRequestHandler):
     """Lends one GPU, or says that the quota is gone."""
 
     quota_is_gone = False
-    asked = []
+    asked: ClassVar[list[str]] = []
 
     def do_POST(self):
         path = self.path.split("?")[0]
