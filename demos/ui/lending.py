@@ -40,7 +40,7 @@ def open_and_lend(lab: Lab) -> None:
         engine = lab.engine()
         n = prepare(lab, engine)
         log.info("Computed ahead: what %d pages open with", n)
-        engine.predictor.lend()  # type: ignore[attr-defined]  # only such an engine is opened here
+        engine.predictor.lend()  # only such an engine is opened where a GPU is lent
 
 
 def prepare(lab: Lab, engine: Engine) -> int:
