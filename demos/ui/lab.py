@@ -24,8 +24,10 @@ TERMINAL_SECONDS = 5.0  # at most one line of the same stage in this time
 class Lab:
     """Opens an engine in a thread with ``open_engine(report)`` and hands it out.
 
-    ``course`` is what an instructor has set up; by default nothing. ``mcp``: whether the
-    API is offered to assistants as well.
+    ``course`` is what an instructor has set up; by default nothing. ``openings`` are, by
+    demo, functions of an engine and a query that ask of it what a page opened so asks.
+    ``gpu_is_lent``: for one call at a time, so that the engine is to be opened before the page.
+    ``mcp``: whether the API is offered to assistants as well.
     """
 
     def __init__(
@@ -33,20 +35,23 @@ class Lab:
         open_engine: Callable[[Callable[[Progress], None]], Engine],
         course: Course | None = None,
         *,
+        gpu_is_lent: bool = False,
         mcp: bool = False,
     ) -> None:
         self.course = course or Course()
+        self.gpu_is_lent = gpu_is_lent
         self.mcp = mcp
         self._open_engine = open_engine
         self._done = threading.Event()
         self._engine: Engine | None = None
         self.failure: str | None = None
+        self.openings: dict[str, Callable[[Engine, dict[str, str]], None]] = {}
         self.progress = Progress("Starting")
         self._said_stage, self._said_at = "", 0.0
 
     def start(self) -> "Lab":
         """Begin opening the engine; returns at once."""
-        threading.Thread(target=self._open, name="open-engine", daemon=True).start()
+        threading.Thread(target=self.open, name="open-engine", daemon=True).start()
         return self
 
     @property
@@ -72,7 +77,8 @@ class Lab:
         while not self._done.is_set():
             await asyncio.sleep(WAIT_SECONDS)
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Open the engine, in this thread; ``failure`` says what went wrong."""
         try:
             with uncollected():
                 self._engine = self._open_engine(self._report)

@@ -101,6 +101,11 @@ def first_view(
         begin = Opening(slug, page.lab.course.texts.get(slug, ""), restore, otherwise)
         yield from begin.views(engine, query, values, len(shown))
 
+    def open_once(engine: Engine, query: Mapping[str, str]) -> None:
+        for _ in opened(engine, query, *[component.value for component in inputs]):
+            pass
+
+    page.lab.openings[slug] = open_once
     outputs = [*shown, page.about]
     given = [page.query, *inputs]
     page.first_view(opened, given, outputs, uses_model=uses_model, then=then)

@@ -22,6 +22,7 @@ from demos.ui.api import register_api
 from demos.ui.component import StatusBar
 from demos.ui.events import Page
 from demos.ui.lab import Lab
+from demos.ui.lending import open_and_lend, tell
 from demos.ui.link_row import linked_tab
 from demos.ui.mcp import answer_in_json, check_mcp
 
@@ -48,7 +49,12 @@ def make_lab() -> Lab:
     except ConfigError as error:
         raise SystemExit(f"Token Lab can't start: {error}") from error
     settings = replace(settings, model=settings.model or course.model)
-    return Lab(lambda report: open_engine(settings, report), course, mcp=settings.mcp)
+    return Lab(
+        lambda report: open_engine(settings, report, tell),
+        course,
+        gpu_is_lent=settings.zero_gpu,
+        mcp=settings.mcp,
+    )
 
 
 def course_of(settings: Settings) -> Course:
@@ -105,8 +111,10 @@ def launch(app: gr.Blocks, lab: Lab) -> None:
     """Serve the page with the look and the limits of Token Lab, then open the engine behind it.
 
     In this order: opened side by side they share one interpreter, and the page waits as
-    long as the model.
+    long as the model. But where a GPU is lent, ``launch`` takes what is on it then.
     """
+    if lab.gpu_is_lent:
+        open_and_lend(lab)
     app.queue(max_size=QUEUE_SIZE, default_concurrency_limit=MODEL_AT_ONCE)
     app.launch(
         theme=theme.THEME,
@@ -122,7 +130,8 @@ def launch(app: gr.Blocks, lab: Lab) -> None:
     )
     if lab.mcp:
         answer_in_json(app)
-    lab.start()
+    if not lab.gpu_is_lent:
+        lab.start()
     app.block_thread()
 
 

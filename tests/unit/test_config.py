@@ -76,3 +76,11 @@ def test_a_value_that_can_not_be_used_is_named(name, value):
     """The sentence names the variable and says what it must be."""
     with pytest.raises(ConfigError, match=f"{name} is .* must be"):
         Settings.from_env({name: value})
+
+
+@pytest.mark.parametrize(
+    ("said", "is_lent"), [("true", True), ("1", True), ("false", False), ("", False)]
+)
+def test_a_space_says_itself_that_a_gpu_is_lent(said, is_lent):
+    """SPACES_ZERO_GPU is set by Hugging Face, and read as its ``spaces`` package reads it."""
+    assert Settings.from_env({"SPACES_ZERO_GPU": said}).zero_gpu is is_lent

@@ -1,109 +1,17 @@
-"""The Hugging Face Hub, played by a small server on this machine.
+"""What is asked of the Hugging Face Hub, and what is made of each of its answers."""
 
-``huggingface_hub`` reads HF_ENDPOINT and HF_HOME when it is imported, so its
-``constants`` are patched instead.
-"""
-
-import hashlib
-import json
 import logging
 import socket
-import threading
 import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hub_stand_in import COMMIT, FILES, ID, StandIn, at, oid, serving
 from huggingface_hub import constants, file_download
 
 from core.errors import WeightsError
 from core.sources import hub
 from core.sources.hub import HubError, HubUnreachable
-
-ID = "someone/tiny"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-def safetensors(n_bytes):
-    header = {"w": {"dtype": "U8", "shape": [n_bytes], "data_offsets": [0, n_bytes]}}
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + bytes(n_bytes)
-
-
-FILES = {
-    "config.json": b"{}",
-    "tokenizer.json": b"{}",
-    "tokenizer_config.json": b"{}",
-    "model.safetensors": safetensors(3_000_000),
-    "pytorch_model.bin": b"not wanted",
-    "README.md": b"not wanted",
-}
-
-
-class StandIn(BaseHTTPRequestHandler):
-    """The four kinds of request that a download makes; the class's attributes are the script."""
-
-    status = 200
-    code = ""
-    gated = False
-    may_read = True
-    files = FILES
-    cut_after = None  # bytes of a file after which the connection is cut
-    requests = ()
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
-        path = self.path.split("?")[0]
-        type(self).requests = (*self.requests, path)
-        if self.status != 200:
-            self.refuse(self.status, self.code)
-        elif path.endswith("/auth-check"):
-            self.refuse(403, "GatedRepo") if not self.may_read else self.send_json({})
-        elif "/tree/" in path:
-            self.send_json([entry | {"type": "file"} for entry in self.entries("path")])
-        elif path.startswith("/api/"):
-            names = self.entries("rfilename")
-            self.send_json({"id": ID, "sha": COMMIT, "gated": self.gated, "siblings": names})
-        else:
-            self.send_file(path.rsplit("/", 1)[1])
-
-    def entries(self, key):
-        return [{key: n, "size": len(c), "oid": oid(c)} for n, c in self.files.items()]
-
-    def send_json(self, content):
-        body = json.dumps(content).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def send_file(self, name):
-        content = self.files[name]
-        start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
-        self.send_response(206 if start else 200)
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{oid(content)}"')
-        self.send_header("Content-Length", str(len(content) - start))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content[start : self.cut_after])
-
-    def refuse(self, status, code):
-        self.send_response(status)
-        self.send_header("X-Error-Code", code)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
-
-
-def oid(content):
-    return hashlib.sha1(content).hexdigest()
 
 
 @pytest.fixture
@@ -112,32 +20,11 @@ def script(monkeypatch):
     return type("Scripted", (StandIn,), {})
 
 
-@contextmanager
-def serving(handler):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     return tmp_path / "hub"
-
-
-def at(monkeypatch, url):
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}"
-    )
 
 
 @pytest.fixture

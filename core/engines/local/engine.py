@@ -22,6 +22,7 @@ from core.engines.described import describe
 from core.engines.local.limits import Limits
 from core.engines.local.predictor import Predictor
 from core.engines.local.verified import open_model
+from core.engines.local.zero import LentPredictor
 from core.engines.pieces import vocabulary_of
 from core.engines.templates import ChatWriter
 from core.errors import ContextTooLong
@@ -45,16 +46,28 @@ def open_local(settings: Settings, report: Report) -> "LocalEngine":
     report(Progress(f"Loading {found.name} into memory"))
     transformers_logging.disable_progress_bar()
     dtype = getattr(torch, settings.dtype or ("bfloat16" if has_gpu else "float32"))
+    return LocalEngine(*opened(found, dtype, _best_device()), found, settings)
+
+
+def opened(found: LocalModel, dtype: torch.dtype, device_map: str) -> tuple[Any, Any]:
+    """(model, tokenizer) of a folder's files, read side by side."""
     with ThreadPoolExecutor(1) as aside:
         tokenizer = aside.submit(AutoTokenizer.from_pretrained, found.folder)
-        model = _open_weights(str(found.folder), dtype)
-    return LocalEngine(model, tokenizer.result(), found, settings)
+        model = _open_weights(str(found.folder), dtype, device_map)
+    return model, tokenizer.result()
 
 
 class LocalEngine:
     """An Engine over a transformers causal language model and its tokenizer."""
 
-    def __init__(self, model: Any, tokenizer: Any, found: LocalModel, settings: Settings) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        found: LocalModel,
+        settings: Settings,
+        predictor: Predictor | LentPredictor | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._tokenizer_lock = threading.Lock()  # its special-token switch is shared state
         self._writer = ChatWriter(tokenizer)
@@ -63,8 +76,11 @@ class LocalEngine:
             model, tokenizer, found, settings, self._writer, _device_name(model.device)
         )
         self._exact: Predictor | None = None
+        self._exact_device = "cpu" if predictor is not None else _best_device()
         self._exact_lock = threading.Lock()
-        self.predictor = Predictor(open_model(model), Limits.of(model, settings))
+        self.predictor: Predictor | LentPredictor = predictor or Predictor(
+            open_model(model), Limits.of(model, settings)
+        )
 
     def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
         """The tokens of a text, without BOS; see Engine."""
@@ -104,13 +120,13 @@ class LocalEngine:
         """The context vector and some rows of the output layer; see LooksInside."""
         return self.predictor.inside(self._checked(ids), tuple(map(int, token_ids)))
 
-    def _exact_predictor(self) -> Predictor:
+    def _exact_predictor(self) -> Predictor | LentPredictor:
         """The same model in float32, opened when it is first asked for."""
         if self.info.dtype == "float32":
             return self.predictor
         with self._exact_lock:
             if self._exact is None:
-                model = _open_weights(self.info.folder, torch.float32)
+                model = _open_weights(self.info.folder, torch.float32, self._exact_device)
                 few = replace(self.predictor.limits, distribution_bytes=0, n_lookahead=0)
                 self._exact = Predictor(open_model(model), few)
         return self._exact
@@ -136,8 +152,11 @@ class LocalEngine:
         return tuple(map(int, ids))
 
 
-def _open_weights(folder: str, dtype: torch.dtype) -> Any:
-    device_map = "auto" if torch.cuda.is_available() else "cpu"
+def _best_device() -> str:
+    return "auto" if torch.cuda.is_available() else "cpu"
+
+
+def _open_weights(folder: str, dtype: torch.dtype, device_map: str) -> Any:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map=device_map)
     return model.eval()
 

@@ -67,11 +67,20 @@ class WholeModel:
 
 
 def open_model(model: Any) -> PackedModel | WholeModel:
-    """The fastest way through a model that gives what the plain forward gives."""
+    """The fastest way through a model that gives what the plain forward gives.
+
+    The model's own layers may become views of weights that are joined here.
+    """
+    way = way_through(model)
+    return _with_lean(way, model) if isinstance(way, PackedModel) else way
+
+
+def way_through(model: Any) -> PackedModel | WholeModel:
+    """The same through transformers' own layers, without a change to the model."""
     try:
         packed = PackedModel(model)
         if _agree(packed, model):
-            return _with_lean(packed, model)
+            return packed
     except Exception:
         log.exception("This model can't be computed in packed passes")
     log.warning("This model is computed without a prefix cache: every click takes a whole pass.")
