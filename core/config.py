@@ -5,8 +5,9 @@ engines or pages: values in, a frozen record out.
 """
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -28,6 +29,8 @@ class Settings:
     ``max_tokens`` caps the length of a document, whatever the model could take.
     ``memory_mb`` is what may be kept beside the weights, so that nothing is computed
     twice. ``lookahead`` is how many likely clicks are prepared while nobody waits.
+    ``engine_url`` is a vLLM server that runs the model instead of this process, and
+    ``engine_key`` what it asks for; ``model`` then names the tokenizer.
     """
 
     cache_dir: Path
@@ -36,11 +39,13 @@ class Settings:
     max_tokens: int = DEFAULT_MAX_TOKENS
     memory_mb: int = DEFAULT_MEMORY_MB
     lookahead: int = DEFAULT_LOOKAHEAD
+    engine_url: str | None = None
+    engine_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read ``LAB_MODEL``, ``LAB_CACHE``, ``LAB_DTYPE``, ``LAB_MAX_TOKENS``,
-        ``LAB_MEMORY_MB`` and ``LAB_LOOKAHEAD``.
+        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD``, ``LAB_ENGINE_URL`` and ``LAB_ENGINE_KEY``.
 
         ``environ`` is this process's environment by default. An unset or blank variable
         means its default. Raises ConfigError.
@@ -55,12 +60,23 @@ class Settings:
             max_tokens=_whole(given, "LAB_MAX_TOKENS", DEFAULT_MAX_TOKENS),
             memory_mb=_whole(given, "LAB_MEMORY_MB", DEFAULT_MEMORY_MB),
             lookahead=_whole(given, "LAB_LOOKAHEAD", DEFAULT_LOOKAHEAD, low=0),
+            engine_url=_url(given.get("LAB_ENGINE_URL")),
+            engine_key=given.get("LAB_ENGINE_KEY"),
         )
 
 
 def _dtype(value: str | None) -> str | None:
     if value is not None and value not in DTYPES:
         raise ConfigError(f"LAB_DTYPE is {value!r}; it must be one of {', '.join(DTYPES)}.")
+    return value
+
+
+def _url(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"https?://[^\s/@]+(/[^\s?#]*)?", value):
+        raise ConfigError(
+            "LAB_ENGINE_URL must be the address of a vLLM server, such as "
+            "http://127.0.0.1:8000; a key belongs in LAB_ENGINE_KEY."
+        )
     return value
 
 
