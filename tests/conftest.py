@@ -51,6 +51,13 @@ def remote():
 
 
 @pytest.fixture(scope="session")
+def remote_here(tmp_path_factory):
+    """The same with the model's tokenizer in this process."""
+    folder = vllm_in_memory.save_tokenizer(tmp_path_factory.mktemp("toy"))
+    return vllm_in_memory.Server().open(model=str(folder))
+
+
+@pytest.fixture(scope="session")
 def smollm2():
     return opened("smollm2-135m-instruct")
 
@@ -105,7 +112,7 @@ def real_engine(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="session", params=["toy", "remote", *REAL])
+@pytest.fixture(scope="session", params=["toy", "remote", "remote_here", *REAL])
 def engine(request):
     """Each engine in turn."""
     return request.getfixturevalue(request.param)

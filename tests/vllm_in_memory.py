@@ -9,6 +9,8 @@ import json
 
 import httpx
 import numpy as np
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
 
 from core.config import Settings
 from core.engines.memory import BoundedMemory
@@ -173,3 +175,30 @@ def forgetting(engine):
     twin = copy.copy(engine)
     twin.memory, twin.scored = BoundedMemory(0), BoundedMemory(0)
     return twin
+
+
+TEMPLATE = """<bos>{% for message in messages %}<turn>{{ message.role }}
+{{ message.content }}</turn>
+{% endfor %}{% if add_generation_prompt %}<turn>assistant
+{% endif %}"""
+
+
+def save_tokenizer(folder, shift=0):
+    """The toy's tokens as the files of a Hugging Face tokenizer; ``shift``: other ids."""
+    byte_ids = {STAND_INS[byte]: (byte + shift) % 256 for byte in range(256)}
+    tokenizer = Tokenizer(models.BPE(vocab=byte_ids, merges=[]))
+    tokenizer.add_special_tokens(list(NAMES.values()))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", BOS)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<bos>",
+        eos_token="</turn>",
+        additional_special_tokens=["<turn>"],
+    )
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(folder)
+    return folder

@@ -26,7 +26,7 @@ UNKNOWN = "\ufffd"  # what a decoder writes for a part of a character
 SPECIAL_LOOK = re.compile(r"<[^<>\s]+>|\[[A-Z_]+\]|<\|[^\s]+\|>")
 ENDS = ("</s>", "<eos>", "<|endoftext|>", "<|im_end|>", "<end_of_turn>", "<turn|>",
         "<|eot_id|>", "<|end_of_text|>", "<|end|>", "</turn>")  # fmt: skip
-PARTS_FROM = ((0x80, 0x800), (0x900, 0xA00), (0x2000, 0x2C00), (0x3040, 0x3100),
+PARTS_FROM = ((0x80, 0x800), (0x900, 0x1100), (0x2000, 0x2C00), (0x3040, 0x3100),
               (0x4E00, 0xA000), (0xAC00, 0xD7A4), (0xE000, 0xE100), (0xFF00, 0xFFF0),
               (0x1F100, 0x1FB00), (0x40000, 0x40040), (0x80000, 0x80040),
               (0xC0000, 0xC0040), (0x100000, 0x100040))  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vllm_in_memory import Clock, Server, forgetting, refused
+from vllm_in_memory import Clock, Server, forgetting, refused, save_tokenizer
 
 from core.candidates import candidate_after
 from core.config import Settings
@@ -101,10 +101,10 @@ def test_many_documents_are_one_request(server):
     asked = asked_by(server, lambda: engine.next(documents))
     sizes = [len(body["prompt"]) for _, body in asked]
     assert sizes == [MOST_DOCUMENTS, 100 - MOST_DOCUMENTS]
-    again = engine.next(documents[::-1])
-    assert len(server.asked) == len(asked_by(server, lambda: None)) + len(server.asked)
-    for ids, distribution in zip(documents[::-1], again, strict=True):
+    n_asked = len(server.asked)
+    for ids, distribution in zip(documents[::-1], engine.next(documents[::-1]), strict=True):
         assert distribution.order[0] == TOY.next(ids).order[0]
+    assert len(server.asked) == n_asked
 
 
 def test_nothing_is_asked_twice(server):
@@ -414,3 +414,53 @@ def test_messages_the_template_refuses_are_a_sentence(server):
     """The server's words, with what to check."""
     with pytest.raises(InputError, match=r"template refuses.*Check the roles"):
         server.open().render_chat([{"role": "user", "content": None}])
+
+
+# --- text with the model's tokenizer here
+
+
+def test_the_tokenizer_of_a_folder_is_used(server, tmp_path):
+    """LAB_MODEL names a folder: nothing of a text is asked of the server, and the note is gone."""
+    engine = server.open(model=str(save_tokenizer(tmp_path)))
+    chat = [{"role": "user", "content": "Ä <turn>"}]
+    texts = asked_by(server, lambda: (engine.tokenize("Ä"), engine.render_chat(chat)))
+    assert texts == []
+    assert engine.render_chat(chat) == TOY.render_chat(chat)
+    assert (engine.info.prefix_ids, engine.info.stop_ids) == ((256,), {258})
+    assert "tokenizer" not in engine.info.note
+    assert engine.info.folder == str(tmp_path)
+
+
+def test_the_servers_own_model_folder_is_used_when_it_is_here(tmp_path):
+    """One machine: the server says where it has the model from."""
+    save_tokenizer(tmp_path)
+    engine = Server(model=str(tmp_path)).open()
+    assert engine.info.folder == str(tmp_path)
+
+
+def test_a_tokenizer_that_is_not_the_servers_is_told(server, tmp_path):
+    """Wrong ids would give wrong numbers on every page without a word."""
+    with pytest.raises(ConfigError, match="not that of the model"):
+        server.open(model=str(save_tokenizer(tmp_path, shift=1)))
+
+
+def test_a_longer_output_layer_counts_as_vocabulary(server, tmp_path):
+    """The model's config says how many tokens share the probability; its ids end the text too."""
+    save_tokenizer(tmp_path)
+    (tmp_path / "config.json").write_text('{"text_config": {"vocab_size": 320}}')
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [258, 10]}')
+    info = server.open(model=str(tmp_path)).info
+    assert (info.vocab_size, info.stop_ids) == (320, {258, 10})
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "/no/such/folder"])
+def test_a_tokenizer_that_can_not_be_had_is_told(server, name):
+    """Who sets LAB_MODEL wants it used; the sentence says what else there is."""
+    with pytest.raises(ConfigError, match="LAB_MODEL"):
+        server.open(model=name)
+
+
+def test_an_empty_folder_is_told(server, tmp_path):
+    """As transformers can't open it."""
+    with pytest.raises(ConfigError, match="LAB_MODEL"):
+        server.open(model=str(tmp_path))
