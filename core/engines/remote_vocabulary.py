@@ -26,10 +26,12 @@ UNKNOWN = "\ufffd"  # what a decoder writes for a part of a character
 SPECIAL_LOOK = re.compile(r"<[^<>\s]+>|\[[A-Z_]+\]|<\|[^\s]+\|>")
 ENDS = ("</s>", "<eos>", "<|endoftext|>", "<|im_end|>", "<end_of_turn>", "<turn|>",
         "<|eot_id|>", "<|end_of_text|>", "<|end|>", "</turn>")  # fmt: skip
-PARTS_FROM = ((0x80, 0x800), (0x900, 0x1100), (0x2000, 0x2C00), (0x3040, 0x3100),
-              (0x4E00, 0xA000), (0xAC00, 0xD7A4), (0xE000, 0xE100), (0xFF00, 0xFFF0),
-              (0x1F100, 0x1FB00), (0x40000, 0x40040), (0x80000, 0x80040),
-              (0xC0000, 0xC0040), (0x100000, 0x100040))  # fmt: skip
+PARTS_FROM = (
+    (0x80, 0x2C00), (0x2E80, 0xA000), (0xA000, 0xA080), (0xAC00, 0xD7A4),
+    (0xE000, 0xE100), (0xF900, 0xFFF0), (0x10000, 0x10100),
+    (0x1D400, 0x1D800), (0x1F000, 0x1FB00), (0x20000, 0x20100), (0x40000, 0x40040),
+    (0x80000, 0x80040), (0xC0000, 0xC0040), (0x100000, 0x100040),
+)  # fmt: skip
 CHARACTERS = 400  # of them in one question
 
 
@@ -54,6 +56,8 @@ class ServerText:
         self._wire, self._model = wire, model
         self.vocab_size = _vocab_size(wire, model)
         self.vocabulary = self._ask_vocabulary(report)
+        pieces = enumerate(self.vocabulary.pieces)
+        self._unknown = frozenset(i for i, piece in pieces if UNKNOWN.encode() in piece)
         names = {self.vocabulary.token(i).text: i for i in sorted(self.vocabulary.specials)}
         self._guard = Guard(tuple(names))
         self.stop_ids = frozenset(names[name] for name in ENDS if name in names)
@@ -81,7 +85,9 @@ class ServerText:
         return self._wire.post(path, {"model": self._model, **body})
 
     def decode(self, ids: Ids) -> str:
-        """The bytes of the ids as UTF-8; see TextSide."""
+        """The bytes of the ids as UTF-8; asked for where one has unknown bytes; see TextSide."""
+        if not self._unknown.isdisjoint(ids):
+            return text_of(self._post("/detokenize", {"tokens": [int(i) for i in ids]}))
         joined = b"".join(token.piece for token in self.vocabulary.tokens(ids))
         return joined.decode("utf-8", errors="replace")
 
@@ -223,4 +229,6 @@ def _texts_of_parts() -> Iterator[str]:
     for start, stop in PARTS_FROM:
         characters = [chr(code) for code in range(start, stop)]
         for at in range(0, len(characters), CHARACTERS):
-            yield "".join(characters[at : at + CHARACTERS])
+            some = characters[at : at + CHARACTERS]
+            yield "".join(some)
+            yield " " + " ".join(some)  # a space may be in one token with the first byte

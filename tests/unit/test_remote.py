@@ -384,7 +384,9 @@ def test_the_vocabulary_is_asked_for_once(server):
         expected = "\ufffd".encode() if i in never else bytes([i])
         assert engine.vocabulary.pieces[i] in (expected, bytes([i]))
     assert engine.vocabulary.specials == {256, 257, 258}
-    assert len(asked_by(server, lambda: engine.decode(DOCUMENT))) == 0
+    assert asked_by(server, lambda: engine.decode(DOCUMENT)) == []
+    assert engine.decode([0xFF]) == TOY.decode([0xFF])
+    assert len(asked_by(server, lambda: engine.decode([0xFF]))) == 1
 
 
 def test_a_model_without_a_chat_template_says_so():
