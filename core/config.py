@@ -5,8 +5,9 @@ engines or pages: values in, a frozen record out.
 """
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -29,6 +30,8 @@ class Settings:
     ``memory_mb`` is what may be kept beside the weights, so that nothing is computed
     twice. ``lookahead`` is how many likely clicks are prepared while nobody waits.
     ``course`` is the file in which an instructor sets up a course.
+    ``engine_url`` is a vLLM server that runs the model instead of this process, and
+    ``engine_key`` what it asks for; ``model`` then names the tokenizer.
     """
 
     cache_dir: Path
@@ -38,11 +41,14 @@ class Settings:
     memory_mb: int = DEFAULT_MEMORY_MB
     lookahead: int = DEFAULT_LOOKAHEAD
     course: Path | None = None
+    engine_url: str | None = None
+    engine_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read ``LAB_MODEL``, ``LAB_CACHE``, ``LAB_DTYPE``, ``LAB_MAX_TOKENS``,
-        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD`` and ``LAB_COURSE``.
+        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD``, ``LAB_COURSE``, ``LAB_ENGINE_URL`` and
+        ``LAB_ENGINE_KEY``.
 
         ``environ`` is this process's environment by default. An unset or blank variable
         means its default. Raises ConfigError.
@@ -59,12 +65,23 @@ class Settings:
             max_tokens=_whole(given, "LAB_MAX_TOKENS", DEFAULT_MAX_TOKENS),
             memory_mb=_whole(given, "LAB_MEMORY_MB", DEFAULT_MEMORY_MB),
             lookahead=_whole(given, "LAB_LOOKAHEAD", DEFAULT_LOOKAHEAD, low=0),
+            engine_url=_url(given.get("LAB_ENGINE_URL")),
+            engine_key=given.get("LAB_ENGINE_KEY"),
         )
 
 
 def _dtype(value: str | None) -> str | None:
     if value is not None and value not in DTYPES:
         raise ConfigError(f"LAB_DTYPE is {value!r}; it must be one of {', '.join(DTYPES)}.")
+    return value
+
+
+def _url(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"https?://[^\s/@]+(/[^\s?#]*)?", value):
+        raise ConfigError(
+            "LAB_ENGINE_URL must be the address of a vLLM server, such as "
+            "http://127.0.0.1:8000; a key belongs in LAB_ENGINE_KEY."
+        )
     return value
 
 

