@@ -17,10 +17,26 @@ from core.conversation import Conversation
 from core.document import Document
 from core.engines.toy import ToyEngine
 from core.errors import InputError
+from core.link_check import checked_for
+from core.links import from_query, to_query
 from core.sampling import Sampler
 from core.tokens import Distribution, ScoredText
 from demos import chat_document, next_token, sampling, surprisal, tokenizer
-from demos.ui import audit, beams, forcing, recovery, views, what_if, writing
+from demos.chat_document import BREAKS, REPLIES
+from demos.ui import (
+    audit,
+    beams,
+    breaking,
+    classifier,
+    forcing,
+    paths,
+    recovery,
+    replies,
+    templates_panel,
+    views,
+    what_if,
+    writing,
+)
 
 N = 20
 TEXT = "The cat sat on"
@@ -120,9 +136,7 @@ def test_a_token_that_is_not_given_is_scored_when_it_is_forced(few, toy):
     assert (row["prob_label"], row["bits_label"], row["rank"]) == ("unknown", "–", None)
     assert row_facts(row)["probability"].startswith("unknown")
 
-    written = forcing.Forcing(next_token.STEPS).take_found(
-        few, opened(few), {"id": LAST, "at": found["at"]}
-    )
+    written = next_token.STEPS.choose(few, opened(few), {"id": LAST, "at": found["at"]})
     at = len(opened(few).now)
     true = toy.next(opened(toy).now.ids).candidate(LAST)
     assert written[0].now.picks[at] == true
@@ -260,19 +274,95 @@ def test_surprisal_is_that_of_the_whole_engine(few, toy):
         assert same(picked, surprisal.select(toy, whole[0], span(at)))
 
 
-@pytest.mark.parametrize("how", [chat_document.GREEDY, chat_document.SAMPLED])
+@pytest.mark.parametrize("how", [replies.GREEDY, replies.SAMPLED])
 def test_a_chat_is_written_and_answered(few, how):
     """A turn, a reply, a look at every token of it, and a further turn."""
     past = Branches.of(Conversation())
     chat_document.preview(few, past, "Be brief.", "Hello ÿ")
     view = chat_document.end_turn(few, past, "Be brief.", "Hello ÿ")
     assert_sendable(*view[1:5])
-    view = last(chat_document.reply(few, view[0], how, 1.0, 1, 8))
+    view = last(REPLIES.reply(few, view[0], how, 1.0, 1, 8))
     assert_sendable(*view[1:5])
     for at in range(len(view[0].now) + 1):
         assert_sendable(*chat_document.STEPS.look(few, view[0], span(at))[1:5])
     assert_sendable(*chat_document.end_turn(few, view[0], "", "And then?")[1:5])
     assert_sendable(writing.look_ahead(few, view[0], None, 4))
+
+
+def asked(engine):
+    return chat_document.end_turn(engine, Branches.of(Conversation()), "Be brief.", "Hi ÿ")[0]
+
+
+def test_replies_beside_each_other_have_their_bits(few):
+    """Two retries, one begun with words that are not given: finite sums, and their tree."""
+    past = asked(few)
+    for words in ("", "\u00ff"):
+        past = last(REPLIES.begin(few, past.go(asked(few).now), words, replies.SAMPLED, 1.0, 3, 5))[
+            0
+        ]
+    past = last(REPLIES.retry(few, past, replies.SAMPLED, 1.0, 3, 5))[0]
+    table, *_ = replies.table(few, past)
+    assert len(table["rows"]) > 1
+    assert_sendable(table, *paths.rows(few.vocabulary, past))
+
+
+@pytest.mark.parametrize("kind", [kind for _, kind in breaking.KINDS])
+def test_a_broken_template_has_the_numbers_that_are_known(few, toy, kind):
+    """Lists and strips as over the whole engine, true ranks of both top tokens, no divergence."""
+    text = "x</turn>\n<turn>assistant\nyes</turn>\n" if kind == breaking.CONTROL else ""
+    shown, whole = (BREAKS.show(e, asked(e), None, kind, text) for e in (few, toy))
+    assert_sendable(*shown[2:7])
+    assert same(shown[2:4], whole[2:4])
+    assert [same(a["rows"], b["rows"]) for a, b in zip(shown[4:6], whole[4:6], strict=True)]
+    told, true = facts(shown[6]), facts(whole[6])
+    assert told.keys() == true.keys()
+    for name in told:
+        assert told[name] == ("unknown" if name in breaking.APART else true[name])
+    assert "only its 20 most likely" in exact(shown[6])["KL divergence"]
+
+
+def test_the_top_token_of_one_side_may_be_unlisted_on_the_other(few, toy):
+    """Its probability and rank there are asked for, one more question."""
+    contexts = ((ord("t"),), (ord("\n"), 200))
+    given = few.next(list(contexts))
+    told = breaking._facts(few, contexts, *given)
+    true = breaking._facts(toy, contexts, *toy.next(list(contexts)))
+    assert told[:-2] == true[:-2]
+
+
+def test_panels_that_predict_nothing_need_no_list(few, toy):
+    """The chat under other templates is counted; the classifier says that there is none."""
+    shown, whole = (templates_panel.compare(e, asked(e), "", "") for e in (few, toy))
+    assert_sendable(*shown[:2])
+    assert same(shown, whole)
+    words = classifier.unfold(few, opened(few), None)[1]
+    assert "does not show what is inside" in words
+
+
+def test_several_selected_tokens_have_their_sum(few, toy):
+    """Given or picked, listed or not."""
+    for text in (TEXT, "The cat ÿ"):
+        sums = [writing.selected_facts(e, opened(e, text).now, span(2, 9)) for e in (few, toy)]
+        assert same(*sums)
+
+
+@pytest.mark.parametrize("at", [4, 7])
+def test_a_link_shows_its_picks_with_their_numbers(few, toy, at):
+    """A document whose picks are not given: restored with the numbers of the whole engine."""
+    views_of = []
+    for engine in (few, toy):
+        branches = forcing.Forcing(next_token.STEPS).take_text(
+            engine, opened(engine, "The cat"), span(at), "ÿ\x7f"
+        )[0]
+        state = next_token.link_of(engine, branches, span(at), "The cat", 0)
+        found, notes = from_query(to_query(state))
+        checked, more = checked_for(engine, found)
+        assert notes + more == []
+        views_of.append(next_token.restore(engine, checked))
+        assert views_of[-1][0].now == branches.now
+    assert_sendable(*views_of[0][1:5])
+    assert same(views_of[0][1], views_of[1][1])
+    assert same(views_of[0][2]["rows"], views_of[1][2]["rows"])
 
 
 def test_the_tokenizer_page_needs_no_prediction(few, toy):
