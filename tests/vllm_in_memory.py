@@ -6,6 +6,9 @@ ranks as vLLM counts them. Faults are given in advance, one for each request.
 
 import copy
 import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import numpy as np
@@ -163,6 +166,37 @@ class Server:
 
     def detokenize(self, body):
         return httpx.Response(200, json={"prompt": self.toy.decode(body["tokens"])})
+
+
+@contextmanager
+def listening(server, port):
+    """The server at a real address, http://127.0.0.1:port, for as long as the block lasts."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):  # and POST
+            length = int(self.headers.get("content-length", 0))
+            url = f"http://127.0.0.1:{port}{self.path}"
+            asked = httpx.Request(
+                self.command, url, headers=dict(self.headers), content=self.rfile.read(length)
+            )
+            answer = server.answer(asked)
+            self.send_response(answer.status_code)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *words):
+            """Nothing on the terminal."""
+
+    Handler.do_POST = Handler.do_GET
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as listener:
+        thread = threading.Thread(target=listener.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield
+        finally:
+            listener.shutdown()
+            thread.join()
 
 
 def refused(message, status=400):

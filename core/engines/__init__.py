@@ -27,7 +27,7 @@ class ModelInfo:
     ``chat_note`` what to know about its chat template. ``lent_template`` is the one
     written with where the model brings none. ``folder`` opens the same model with
     plain transformers. ``recomputes`` is whether ``score(exact=True)`` can do more than
-    ``score``.
+    ``score``. ``n_listed`` is how many tokens of each prediction the engine gives, 0 for all.
     """
 
     name: str
@@ -44,6 +44,7 @@ class ModelInfo:
     lent_template: str = ""
     folder: str = ""
     recomputes: bool = True
+    n_listed: int = 0
 
 
 class Engine(Protocol):

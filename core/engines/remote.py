@@ -8,6 +8,7 @@ nothing of sampling, of demos, or of HTTP beyond the questions.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,11 @@ def _awaited(wire: Wire, report: Report, sleep: Callable[[float], None]) -> Json
         waited += SECONDS_BETWEEN
 
 
+def _shown(model: str) -> str:
+    """A model's name; of a folder on the server only the last part, which is no secret."""
+    return PurePath(model).name if model.startswith(("/", ".", "~")) else model
+
+
 class RemoteEngine:
     """An Engine over a vLLM server. ``memory`` holds what was asked before, by ids."""
 
@@ -95,7 +101,7 @@ class RemoteEngine:
         self.memory: BoundedMemory[Known] = BoundedMemory(int(KNOWN_SHARE * n_bytes))
         self.scored: BoundedMemory[ScoredText] = BoundedMemory(int(SCORED_SHARE * n_bytes))
         self._info = ModelInfo(
-            name=model,
+            name=_shown(model),
             licence=text.licence,
             source="vLLM server",
             device="vLLM server",
@@ -114,15 +120,16 @@ class RemoteEngine:
     def info(self) -> ModelInfo:
         """The model that runs; the note says what is not exact, and when the server is away."""
         notes = [self._text.note]
-        if self._n_known < self._info.vocab_size:
+        n_listed = self._n_known if self._n_known < self._info.vocab_size else 0
+        if n_listed:
             notes.insert(
                 0,
-                f"Not exact: this engine gives only its {self._n_known:,} most likely tokens of "
+                f"Not exact: this engine gives only its {n_listed:,} most likely tokens of "
                 "each prediction, and what all others hold together.",
             )
         if self._wire.trouble:
             notes.insert(0, f"The model server does not answer: {self._wire.trouble}.")
-        return replace(self._info, note=" ".join(filter(None, notes)))
+        return replace(self._info, note=" ".join(filter(None, notes)), n_listed=n_listed)
 
     def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
         """The tokens of a text, without BOS; see Engine."""

@@ -1,11 +1,13 @@
 """The engine contract over a real vLLM server, and its numbers against plain transformers.
 
+``tests/run-vllm`` starts one on a CPU and runs this. For a server that is there already:
+
     LAB_TEST_VLLM_URL=http://127.0.0.1:8000 LAB_TEST_VLLM_MODEL=smollm2-135m-instruct \
         python -m pytest -n0 tests/contract/test_remote_vllm.py
 
-``LAB_TEST_VLLM_MODEL`` is what LAB_MODEL would be; without it the server's own tokenizer is
-used and nothing is compared with transformers. ``LAB_TEST_VLLM_KEY`` where the server has a
-key. docs/scale.md says how to start a server on a CPU.
+Every test runs with the tokenizer in this process and with the server's own.
+``LAB_TEST_VLLM_MODEL`` is what LAB_MODEL would be; without it only the server's own is used
+and nothing is compared with transformers. ``LAB_TEST_VLLM_KEY`` where the server has a key.
 """
 
 import os
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 from test_engine_contract import (  # noqa: F401  collected here, with this module's engine
     document,
+    ids_of,
     sentence,
     test_a_cache_of_one_document_is_not_used_for_another,
     test_a_rendered_chat_is_a_document_of_turns,
@@ -36,21 +39,41 @@ from test_engine_contract import (  # noqa: F401  collected here, with this modu
 )
 
 from core.config import Settings
-from core.engines import open_engine
+from core.engines import open_engine, remote
 
 URL = os.environ.get("LAB_TEST_VLLM_URL")
 MODEL = os.environ.get("LAB_TEST_VLLM_MODEL")
 TOLERANCE = 1e-4
+CHATS = (
+    [{"role": "user", "content": "Hello"}],
+    [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "café 中文"}],
+    [{"role": r, "content": r} for r in ("user", "assistant", "user")],
+)
 pytestmark = pytest.mark.skipif(
     not URL, reason="un-skip when: LAB_TEST_VLLM_URL is the address of a vLLM server"
 )
 
 
-@pytest.fixture(scope="module")
-def engine():
-    """The engine over the server."""
+@pytest.fixture(scope="module", params=["tokenizer here", "server's tokenizer"])
+def engine(request):
+    """The engine over the server, with each of the two tokenizers."""
+    here = request.param == "tokenizer here"
+    if here and not MODEL:
+        pytest.skip("un-skip when: LAB_TEST_VLLM_MODEL names the server's model")
     key = os.environ.get("LAB_TEST_VLLM_KEY")
     settings = replace(Settings.from_env(), model=MODEL, engine_url=URL, engine_key=key)
+    with pytest.MonkeyPatch.context() as patch:
+        if not here:  # the folder that the server names may be on this machine
+            patch.setattr(remote, "local_text", lambda settings, root, report: None)
+        return open_engine(settings, lambda progress: None)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """The same model in this process, in float32."""
+    if not MODEL:
+        pytest.skip("un-skip when: LAB_TEST_VLLM_MODEL names the server's model")
+    settings = replace(Settings.from_env(), model=MODEL, dtype="float32")
     return open_engine(settings, lambda progress: None)
 
 
@@ -61,21 +84,32 @@ def test_a_document_of_the_greatest_length_is_predicted(engine):
     assert engine.next(ids).tail_mass > 0
 
 
-@pytest.mark.skipif(not MODEL, reason="un-skip when: LAB_TEST_VLLM_MODEL names the server's model")
-def test_the_numbers_are_those_of_plain_transformers(engine):
+def test_the_numbers_are_those_of_plain_transformers(engine, plain):
     """Predictions and scores of the same ids in float32, on both sides."""
-    local = open_engine(
-        replace(Settings.from_env(), model=MODEL, dtype="float32"), lambda progress: None
-    )
     ids = document(engine, "The capital of France is Paris, the café 中文 and 42.")
-    there, here = engine.next(ids), local.next(ids)
+    there, here = engine.next(ids), plain.next(ids)
     known = there.order
     np.testing.assert_allclose(
         there.logprob_by_id[known], here.logprob_by_id[known], rtol=0, atol=TOLERANCE
     )
     assert there.tail_mass == pytest.approx(here.mass_outside(known), abs=TOLERANCE)
     np.testing.assert_allclose(
-        engine.score(ids).logprobs[1:], local.score(ids).logprobs[1:], rtol=0, atol=TOLERANCE
+        engine.score(ids).logprobs[1:], plain.score(ids).logprobs[1:], rtol=0, atol=TOLERANCE
     )
-    chat = [{"role": "user", "content": "Hello <|im_end|>"}]
-    assert engine.render_chat(chat) == local.render_chat(chat)
+
+
+def test_the_text_side_is_that_of_plain_transformers(engine, plain):
+    """Vocabulary, ids, chats and ends; text that spells a control token may be cut elsewhere."""
+    assert engine.info.vocab_size == plain.info.vocab_size
+    assert engine.info.prefix_ids == plain.info.prefix_ids
+    assert engine.info.stop_ids == plain.info.stop_ids
+    assert engine.vocabulary.specials == plain.vocabulary.specials
+    text = "Zürich, 中文 and 😀\n\tif (x):  end"
+    assert ids_of(engine, text) == ids_of(plain, text)
+    for chat in CHATS:
+        assert engine.render_chat(chat) == plain.render_chat(chat)
+    spelt = [{"role": "user", "content": "Hello <|im_end|>"}]
+    written, expected = engine.render_chat(spelt), plain.render_chat(spelt)
+    assert engine.decode(written.ids) == plain.decode(expected.ids)
+    specials = engine.vocabulary.specials
+    assert [i for i in written.ids if i in specials] == [i for i in expected.ids if i in specials]

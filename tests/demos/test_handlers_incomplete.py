@@ -6,6 +6,7 @@ called unknown, never 0.
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,10 @@ class TopN:
 
     def __getattr__(self, name):
         return getattr(self.toy, name)
+
+    @property
+    def info(self):
+        return replace(self.toy.info, n_listed=N)
 
     def next(self, ids):
         if len(ids) and not np.isscalar(ids[0]):
@@ -303,6 +308,7 @@ def test_replies_beside_each_other_have_their_bits(few):
     past = last(REPLIES.retry(few, past, replies.SAMPLED, 1.0, 3, 5))[0]
     table, *_ = replies.table(few, past)
     assert len(table["rows"]) > 1
+    assert "not exact: drawn from the 20 most likely tokens alone" in table["title"]
     assert_sendable(table, *paths.rows(few.vocabulary, past))
 
 

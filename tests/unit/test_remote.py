@@ -3,6 +3,7 @@
 The server is in memory and computes with the toy, so the toy is the oracle.
 """
 
+import itertools
 import json
 import math
 import pickle
@@ -20,6 +21,7 @@ from core.config import Settings
 from core.engines import open_engine, remote
 from core.engines.remote import MOST_DOCUMENTS, N_WANTED, open_remote
 from core.engines.remote_answers import Known, allowed_logprobs
+from core.engines.remote_wire import Wire
 from core.engines.toy import ToyEngine
 from core.errors import (
     ConfigError,
@@ -229,6 +231,30 @@ def test_a_whole_vocabulary_is_exact():
     assert entropy == pytest.approx(TOY.next(DOCUMENT).entropy_bits, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("served", "shown"),
+    [
+        ("smollm2", "smollm2"),
+        ("HuggingFaceTB/SmolLM2-135M", "HuggingFaceTB/SmolLM2-135M"),
+        ("/srv/models/smollm2", "smollm2"),
+        ("./models/smollm2/", "smollm2"),
+    ],
+)
+def test_a_folder_on_the_server_is_not_shown(served, shown):
+    """Visitors see the model's name, and the server is asked for the one it knows."""
+    engine = Server(model=served).open()
+    assert engine.info.name == shown
+    assert engine.next(DOCUMENT).order[0] == TOY.next(DOCUMENT).order[0]
+
+
+def test_another_template_needs_the_tokenizer_here(server, remote_here):
+    """The server writes its own alone, which is a sentence; the tokenizer here writes any."""
+    chat, template = [{"role": "user", "content": "Hi"}], "{{ messages[0].content }}!"
+    with pytest.raises(InputError, match="set LAB_MODEL to the model of the server"):
+        server.open().render_chat(chat, template=template)
+    assert remote_here.decode(remote_here.render_chat(chat, template=template).ids) == "Hi!"
+
+
 def test_a_server_that_still_loads_is_waited_for(server):
     """Minutes of refused connections and 503: the page says what it waits for, then opens."""
     server.faults = [*[httpx.ConnectError("refused")] * 20, *[httpx.Response(503)] * 5]
@@ -304,6 +330,32 @@ def test_a_restart_between_two_clicks_is_not_noticed(server):
     server.faults = [httpx.RemoteProtocolError("closed"), httpx.ConnectError("refused"),
                      httpx.Response(503)]  # fmt: skip
     assert engine.next(DOCUMENT).order[0] == TOY.next(DOCUMENT).order[0]
+
+
+def test_replicas_behind_a_router(server):
+    """Questions go to two servers in turn; one ends, the router says so, the other answers."""
+    second, turn = Server(), itertools.count()
+    gone = []
+
+    def route(request):
+        chosen = (server, second)[next(turn) % 2]
+        if chosen in gone:
+            return httpx.Response(502, text="<html>Bad Gateway</html>")
+        return chosen.answer(request)
+
+    clock = Clock()
+    wire = Wire("http://router.test", transport=httpx.MockTransport(route), sleep=clock.sleep,
+                clock=clock)  # fmt: skip
+    settings = Settings("/nowhere", engine_url="http://router.test")
+    engine = open_remote(settings, lambda progress: None, wire, clock.sleep)
+    for ended in ([], [second]):
+        gone += ended
+        engine = forgetting(engine)
+        for n in range(1, len(DOCUMENT) + 1):
+            given, whole = engine.next(DOCUMENT[:n]), TOY.next(DOCUMENT[:n])
+            assert given.order.tolist() == whole.top(20).tolist()
+    assert server.completions_asked()
+    assert second.completions_asked()
 
 
 def test_a_server_that_now_runs_another_model_is_told(server):
