@@ -18,7 +18,8 @@ from benchmarks.classroom import N_USERS, at_once
 from benchmarks.table import Row, as_markdown, machine
 from benchmarks.timing import ROUNDS, median, seconds_of
 from core.config import Settings
-from core.engines import Engine, open_engine
+from core.engines import Engine
+from core.engines.remote import open_remote
 
 MODEL = "smollm2-135m-instruct"
 PROMPT_TOKENS, TEXT_TOKENS = 40, 1000
@@ -33,11 +34,12 @@ def main() -> None:
     parser.add_argument("--model", default=MODEL, help="what LAB_MODEL would be")
     chosen = parser.parse_args()
     settings = Settings(Settings.from_env().cache_dir, chosen.model, engine_url=chosen.url)
-    engine = open_engine(settings, lambda progress: None)
+    engine = open_remote(settings, lambda progress: None)
     plain = AutoModelForCausalLM.from_pretrained(engine.info.folder, dtype=torch.float32).eval()
     print(machine() + "\n", flush=True)
     ids = text_ids(engine)
     rows = [*agreement_rows(engine, plain, ids), *click_rows(engine, ids), *score_rows(engine, ids)]
+    engine.close()
     print(as_markdown(f"{engine.info.name} on a vLLM server, float32", rows), flush=True)
 
 

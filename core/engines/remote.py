@@ -131,6 +131,10 @@ class RemoteEngine:
             notes.insert(0, f"The model server does not answer: {self._wire.trouble}.")
         return replace(self._info, note=" ".join(filter(None, notes)), n_listed=n_listed)
 
+    def close(self) -> None:
+        """End the connections to the server; nothing can be asked any more."""
+        self._wire.close()
+
     def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
         """The tokens of a text, without BOS; see Engine."""
         return self._text.tokenize(text, control_tokens) if text else ()

@@ -81,6 +81,10 @@ class Wire:
         """
         return self._ask("POST", path, body, MOST_TRIES)
 
+    def close(self) -> None:
+        """End the connections; asking again is an error."""
+        self._client.close()
+
     def _ask(self, method: str, path: str, body: Json | None, most_tries: int) -> Json:
         deadline = self._clock() + TOTAL_SECONDS
         trouble = _Trouble("it was not asked")

@@ -65,7 +65,9 @@ def engine(request):
     with pytest.MonkeyPatch.context() as patch:
         if not here:  # the folder that the server names may be on this machine
             patch.setattr(remote, "local_text", lambda settings, root, report: None)
-        return open_engine(settings, lambda progress: None)
+        opened = open_engine(settings, lambda progress: None)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +101,14 @@ def test_the_numbers_are_those_of_plain_transformers(engine, plain):
 
 
 def test_the_text_side_is_that_of_plain_transformers(engine, plain):
-    """Vocabulary, ids, chats and ends; text that spells a control token may be cut elsewhere."""
+    """Vocabulary, ids and chats.
+
+    Without the model's files any end of text is taken for one, and text that spells a control
+    token may be cut elsewhere.
+    """
     assert engine.info.vocab_size == plain.info.vocab_size
     assert engine.info.prefix_ids == plain.info.prefix_ids
-    assert engine.info.stop_ids == plain.info.stop_ids
+    assert engine.info.stop_ids >= plain.info.stop_ids
     assert engine.vocabulary.specials == plain.vocabulary.specials
     text = "Zürich, 中文 and 😀\n\tif (x):  end"
     assert ids_of(engine, text) == ids_of(plain, text)
