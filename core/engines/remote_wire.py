@@ -17,6 +17,7 @@ Json = dict[str, Any]
 MOST_TRIES = 6
 TOTAL_SECONDS = 90.0  # for all tries of one question together
 CONNECT_SECONDS = 5.0
+KEPT_SECONDS = 4.0  # an idle connection: the server ends it after 5
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
 BUSY = 429
 KEY_REFUSED = (401, 403)
@@ -62,7 +63,7 @@ class Wire:
             base_url=url.rstrip("/").removesuffix("/v1"),
             headers=headers,
             transport=transport,
-            limits=httpx.Limits(max_connections=64),
+            limits=httpx.Limits(max_connections=64, keepalive_expiry=KEPT_SECONDS),
         )
         self._sleep, self._clock = sleep, clock
         self.trouble = ""  # of the last question; empty while the server answers
