@@ -169,13 +169,13 @@ def _scored_row(engine: Engine, scored: ScoredText, token: Token, i: int) -> Jso
     if not scored.predicted[i]:
         unknown = dict.fromkeys(("logprob", "surprisal_bits", "rank", "entropy_bits", "top"))
         return _token(token) | unknown
-    logprob = float(scored.logprobs[i])
+    logprob, entropy = float(scored.logprobs[i]), float(scored.entropies_bits[i])
     top = zip(scored.top_ids[i], scored.top_logprobs[i], strict=True)
     return _token(token) | {
         "logprob": logprob,
         "surprisal_bits": surprisal_bits(logprob),
         "rank": int(scored.ranks[i]) or None,
-        "entropy_bits": float(scored.entropies_bits[i]),
+        "entropy_bits": None if math.isnan(entropy) else entropy,
         "top": [
             {
                 "id": int(token_id),

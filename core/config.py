@@ -5,8 +5,9 @@ engines or pages: values in, a frozen record out.
 """
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -31,6 +32,8 @@ class Settings:
     ``course`` is the file in which an instructor sets up a course. ``mcp`` offers the API
     to assistants as tools. ``zero_gpu``: whether this is a Hugging Face Space where a GPU
     is lent for one call at a time.
+    ``engine_url`` is a vLLM server that runs the model instead of this process, and
+    ``engine_key`` what it asks for; ``model`` then names the tokenizer.
     """
 
     cache_dir: Path
@@ -42,12 +45,14 @@ class Settings:
     course: Path | None = None
     mcp: bool = False
     zero_gpu: bool = False
+    engine_url: str | None = None
+    engine_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read ``LAB_MODEL``, ``LAB_CACHE``, ``LAB_DTYPE``, ``LAB_MAX_TOKENS``,
-        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD``, ``LAB_COURSE`` and ``LAB_MCP``, and the Space's
-        own ``SPACES_ZERO_GPU``.
+        ``LAB_MEMORY_MB``, ``LAB_LOOKAHEAD``, ``LAB_COURSE``, ``LAB_MCP``, ``LAB_ENGINE_URL``
+        and ``LAB_ENGINE_KEY``, and the Space's own ``SPACES_ZERO_GPU``.
 
         ``environ`` is this process's environment by default. An unset or blank variable
         means its default. Raises ConfigError.
@@ -66,12 +71,23 @@ class Settings:
             lookahead=_whole(given, "LAB_LOOKAHEAD", DEFAULT_LOOKAHEAD, low=0),
             mcp=_switch(given, "LAB_MCP"),
             zero_gpu=given.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
+            engine_url=_url(given.get("LAB_ENGINE_URL")),
+            engine_key=given.get("LAB_ENGINE_KEY"),
         )
 
 
 def _dtype(value: str | None) -> str | None:
     if value is not None and value not in DTYPES:
         raise ConfigError(f"LAB_DTYPE is {value!r}; it must be one of {', '.join(DTYPES)}.")
+    return value
+
+
+def _url(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"https?://[^\s/@]+(/[^\s?#]*)?", value):
+        raise ConfigError(
+            "LAB_ENGINE_URL must be the address of a vLLM server, such as "
+            "http://127.0.0.1:8000; a key belongs in LAB_ENGINE_KEY."
+        )
     return value
 
 

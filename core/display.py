@@ -18,6 +18,7 @@ INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp", "Co", "Cn"}
 # letters drawn as nothing, and the character that stands for broken bytes
 UNCLEAR = "\u115f\u1160\u2800\u3164\uffa0\ufffd"
 GLYPHS = {" ": ("space", "·"), "\n": ("newline", "↵"), "\t": ("tab", "⇥"), "\r": ("newline", "␍")}
+UNKNOWN = "unknown: this engine gives only its most likely tokens"
 NO_PREDICTION = "no prediction: nothing stands before it"
 
 
@@ -129,6 +130,8 @@ def plain_chip(text: str) -> Json:
 def probability_facts(candidate: Candidate) -> list[list[str]]:
     """(term, value) rows of one prediction, in full."""
     logprob, rank = candidate.logprob, candidate.rank
+    if not candidate.known:
+        return [[name, UNKNOWN] for name in ("probability", "surprisal", "log-prob", "rank")]
     return [
         ["probability", format_exact(math.exp(logprob))],
         ["surprisal", f"{surprisal_bits(logprob):.6f} bits"],
@@ -146,8 +149,8 @@ def candidate_row(token: Token, candidate: Candidate) -> Json:
         "hue": hue(token.id),
         "special": token.special,
         "prob": prob,
-        "prob_label": format_prob(prob),
-        "bits_label": format_bits(surprisal_bits(candidate.logprob)),
+        "prob_label": format_prob(prob) if candidate.known else "unknown",
+        "bits_label": format_bits(surprisal_bits(candidate.logprob) if candidate.known else None),
         "rank": candidate.rank,
         "facts": token_facts(token) + probability_facts(candidate),
     }

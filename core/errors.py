@@ -40,3 +40,14 @@ class ConfigError(LabError):
 
 class WeightsError(LabError):
     """A model's weights can't be had, or are not what they should be."""
+
+
+class EngineAway(LabError):
+    """The server that runs the model does not answer; ``why`` says how, within a sentence."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The model server does not answer: {why}. What you typed is kept; try again in a "
+            "moment. If it stays away, whoever runs this page should start the server again."
+        )
+        self.why = why

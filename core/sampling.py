@@ -69,12 +69,14 @@ class SampledDistribution:
     """What a sampler made of a distribution: the tokens left and their new probabilities.
 
     ``ids`` [n] most likely first (ties by lowest id); ``probs`` float64 [n], sum 1.
-    ``stages`` says what each stage that is on removed.
+    ``stages`` says what each stage that is on removed. ``exact`` is False where tokens that the
+    engine did not give would be left too: then these are the given ones alone.
     """
 
     ids: Ints
     probs: NDArray[np.float64]
     stages: tuple[Stage, ...]
+    exact: bool = True
 
     def prob_of(self, token_id: int) -> float:
         """The sampler's probability of a token; 0 for one that was cut."""
@@ -103,14 +105,10 @@ def reshape(distribution: Distribution, sampler: Sampler) -> SampledDistribution
     """The distribution the sampler draws from, with a trace of its stages.
 
     Agrees with transformers' Temperature, TopK, TopP and MinP warpers applied in
-    that order, ties included: top-k keeps every token tied with the k-th. Raises
-    InputError for a distribution whose tail is unknown.
+    that order, ties included: top-k keeps every token tied with the k-th. Of a
+    distribution whose tail is unknown only the given tokens can be left: exact when a
+    stage cuts among them, as no unknown one would have stayed.
     """
-    _require(
-        distribution.complete,
-        "This engine gives only the most likely tokens, so nothing can be drawn from it. "
-        "Start Token Lab with a model in this process.",
-    )
     ids = distribution.order
     logprobs = distribution.logprob_by_id[ids].astype(np.float64)
     if sampler.greedy:
@@ -118,15 +116,20 @@ def reshape(distribution: Distribution, sampler: Sampler) -> SampledDistribution
         return SampledDistribution(ids[:1], np.ones(1), (Stage("greedy", 1, mass),))
     with np.errstate(over="ignore"):  # near temperature 0 all but the best go to -inf
         scaled = (logprobs - logprobs[0]) / sampler.temperature
-    n_kept, stages = len(ids), []
-    for name, keep in _stages_that_are_on(sampler):
-        n_kept = keep(scaled[:n_kept])
+    n_kept, stages, exact = len(ids), [], distribution.complete
+    # elsewhere than there nobody knows what the unknown tokens' share would be at top-p
+    tail_known = sampler.temperature == 1 and not sampler.top_k
+    tail = distribution.tail_mass if tail_known else 0.0
+    for name, keep in _stages_that_are_on(sampler, tail):
+        n_before, n_kept = n_kept, keep(scaled[:n_kept])
+        cut = tail_known and tail <= 1 - sampler.top_p if "top-p" in name else n_kept < n_before
+        exact |= cut
         stages.append(Stage(name, n_kept, float(np.sum(np.exp(logprobs[:n_kept])))))
-    return SampledDistribution(ids[:n_kept], softmax(scaled[:n_kept]), tuple(stages))
+    return SampledDistribution(ids[:n_kept], softmax(scaled[:n_kept]), tuple(stages), exact)
 
 
 def _stages_that_are_on(
-    sampler: Sampler,
+    sampler: Sampler, tail: float
 ) -> list[tuple[str, Callable[[NDArray[np.float64]], int]]]:
     """(name, how many of the sorted scores stay) for each stage, in order."""
     stages: list[tuple[str, Callable[[NDArray[np.float64]], int]]] = []
@@ -135,7 +138,9 @@ def _stages_that_are_on(
     if sampler.top_k:
         stages.append((f"top-k {sampler.top_k}", lambda scores: n_top_k(scores, sampler.top_k)))
     if sampler.top_p < 1:
-        stages.append((f"top-p {sampler.top_p:g}", lambda scores: n_top_p(scores, sampler.top_p)))
+        stages.append(
+            (f"top-p {sampler.top_p:g}", lambda scores: n_top_p(scores, sampler.top_p, tail))
+        )
     if sampler.min_p:
         stages.append((f"min-p {sampler.min_p:g}", lambda scores: n_min_p(scores, sampler.min_p)))
     return stages
@@ -147,13 +152,13 @@ def n_top_k(scores: NDArray[np.float64], k: int) -> int:
     return int(np.count_nonzero(scores >= kth))
 
 
-def n_top_p(scores: NDArray[np.float64], p: float) -> int:
+def n_top_p(scores: NDArray[np.float64], p: float, tail: float = 0.0) -> int:
     """Size of the smallest set of most likely scores whose mass reaches p.
 
     A token stays when what lies at or below it is more than 1 - p: the token that
-    crosses p stays in. At least one token stays.
+    crosses p stays in. At least one token stays. ``tail``: the mass below all of them.
     """
-    mass_from_here = np.cumsum(softmax(scores)[::-1])[::-1]
+    mass_from_here = np.cumsum((1 - tail) * softmax(scores)[::-1])[::-1] + tail
     return max(1, int(np.count_nonzero(mass_from_here > 1 - p)))
 
 

@@ -6,6 +6,7 @@ nothing of engines beyond what ``ModelInfo`` says.
 
 from collections.abc import Sequence
 
+from core.config import DTYPES
 from core.document import Document
 from core.engines import Message, ModelInfo
 from core.sampling import Sampler
@@ -200,12 +201,13 @@ print(f"{{total_bits:.4f}} bits, probability {{2**-total_bits:.6g}}")
 
 def logits_code(info: ModelInfo, ids: Ids) -> str:
     """The lines every model snippet begins with: float32 logits of a document."""
+    dtype = info.dtype if info.dtype in DTYPES else DTYPES[0]
     return f"""import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 folder = {info.folder!r}  # where {info.name} is, on the machine that runs Token Lab
 tokenizer = AutoTokenizer.from_pretrained(folder)
-model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.{info.dtype})
+model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.{dtype})
 ids = {list(ids)!r}
 with torch.no_grad():
     logits = model(torch.tensor([ids])).logits[0].float()"""

@@ -75,12 +75,18 @@ class Vocabulary:
 class Candidate:
     """A token with what the model gives it: natural log-probability and rank.
 
-    The rank is None where the engine did not say.
+    The rank is None where the engine did not say; the log-probability is then -inf, unless
+    it said that.
     """
 
     id: int
     logprob: float
     rank: int | None
+
+    @property
+    def known(self) -> bool:
+        """Whether the engine said how likely the token is."""
+        return self.rank is not None or self.logprob > -np.inf
 
 
 @dataclass(frozen=True, eq=False)

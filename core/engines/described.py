@@ -21,7 +21,6 @@ def describe(
 ) -> ModelInfo:
     """The ModelInfo of an opened model; ``device`` is the name of what it runs on."""
     config = model.config.get_text_config()
-    prefix = tokenizer("", add_special_tokens=True)["input_ids"]
     return ModelInfo(
         name=found.name,
         licence=found.licence,
@@ -30,8 +29,8 @@ def describe(
         dtype=str(model.dtype).removeprefix("torch."),
         vocab_size=int(model.get_output_embeddings().weight.shape[0]),
         context_length=min(settings.max_tokens, int(config.max_position_embeddings)),
-        prefix_ids=tuple(i for i in prefix if i != tokenizer.eos_token_id),
-        stop_ids=_stop_ids(model, tokenizer),
+        prefix_ids=prefix_ids(tokenizer),
+        stop_ids=stop_ids(model.generation_config.eos_token_id, tokenizer),
         note=found.note,
         chat_note=writer.note,
         lent_template=writer.lent_template,
@@ -39,9 +38,14 @@ def describe(
     )
 
 
-def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+def prefix_ids(tokenizer: Any) -> tuple[int, ...]:
+    """What a tokenizer puts before every text, without an end of text."""
+    prefix = tokenizer("", add_special_tokens=True)["input_ids"]
+    return tuple(i for i in prefix if i != tokenizer.eos_token_id)
+
+
+def stop_ids(named: int | list[int] | None, tokenizer: Any) -> frozenset[int]:
     """End of text and end of turn: what the model's files name, and Gemma's marker."""
-    named = model.generation_config.eos_token_id
     ids = set(named if isinstance(named, list) else [named]) | {tokenizer.eos_token_id}
     ids.add(tokenizer.get_added_vocab().get("<end_of_turn>"))
     return frozenset(i for i in ids if i is not None)

@@ -6,6 +6,7 @@ SentencePiece's (``▁`` for a space, ``<0x41>`` for a byte). Knows nothing of m
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 from core.tokens import Vocabulary
@@ -32,6 +33,12 @@ def vocabulary_of(tokenizer: Any) -> Vocabulary:
     return Vocabulary(pieces, specials)
 
 
+def spelt(name: str, byte_level: bool) -> bytes:
+    """The bytes of a token that is no added one, from its name in the tokenizer's notation."""
+    return _byte_level(name, byte_stand_ins()) if byte_level else _sentencepiece(name)
+
+
+@cache
 def byte_stand_ins() -> dict[str, int]:
     """GPT-2's table from printable character to byte: visible bytes are themselves."""
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]

@@ -11,13 +11,14 @@ from typing import Any
 import gradio as gr
 
 from core import chat_breaks, display, limits
+from core.candidates import candidate_after
 from core.chat_breaks import Break
 from core.conversation import Conversation, Messages, begun, message
 from core.engines import Engine
 from core.errors import ContextTooLong, InputError
 from core.measures import kl_bits, mass_moved
 from core.snippets_breaks import break_code
-from core.tokens import Distribution, require_context
+from core.tokens import Distribution, Ids, require_context
 from demos.ui import views
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
@@ -52,6 +53,7 @@ SAID = (
     "And what is the capital of Italy?",
 )
 N_LISTED = 8
+APART = ("KL divergence", "probability moved")
 REMOVED = {"mark": "removed", "facts": [["here", "only in the true document"]]}
 ADDED = {"mark": "added", "facts": [["here", "only in the broken document"]]}
 
@@ -84,7 +86,7 @@ class Breaking:
                 strict=True,
             )
         ]  # fmt: skip
-        facts = gr.update(facts=_facts(engine, before, after))
+        facts = gr.update(facts=_facts(engine, contexts, before, after))
         code = break_code(engine.info, *contexts, N_LISTED)
         return broken, LESSONS[kind], *strips, *lists, facts, code
 
@@ -165,14 +167,16 @@ def _listing(engine: Engine, distribution: Distribution, context: Any, title: st
     )
 
 
-def _facts(engine: Engine, before: Distribution, after: Distribution) -> list[dict[str, str]]:
+def _facts(
+    engine: Engine, contexts: tuple[Ids, Ids], before: Distribution, after: Distribution
+) -> list[dict[str, str]]:
     """The two top tokens before and after, and how far the distributions are apart."""
     found: list[dict[str, str]] = []
     for token_id in dict.fromkeys([int(before.top(1)[0]), int(after.top(1)[0])]):
         token = engine.vocabulary.token(token_id)
-        was, now = before.candidate(token_id), after.candidate(token_id)
-        rows = [dict(display.probability_facts(candidate)) for candidate in (was, now)]
-        shown = [display.candidate_row(token, candidate) for candidate in (was, now)]
+        both = [candidate_after(engine, context, token_id) for context in contexts]
+        rows = [dict(display.probability_facts(candidate)) for candidate in both]
+        shown = [display.candidate_row(token, candidate) for candidate in both]
         name = f"“{display.label(token)}”"
         found += [
             fact(f"{name} probability", " → ".join(row["prob_label"] for row in shown),
@@ -181,11 +185,12 @@ def _facts(engine: Engine, before: Distribution, after: Distribution) -> list[di
         ]  # fmt: skip
     kl, moved = kl_bits(before, after), mass_moved(before, after)
     if kl is None or moved is None:
-        return found
+        why = views.only_most_likely(before)
+        return [*found, *(fact(name, "unknown", why) for name in APART)]
     return [
         *found,
-        fact("KL divergence", display.format_bits(kl) + " bits", f"{kl:.6f} bits"),
-        fact("probability moved", display.format_prob(moved), display.format_exact(moved)),
+        fact(APART[0], display.format_bits(kl) + " bits", f"{kl:.6f} bits"),
+        fact(APART[1], display.format_prob(moved), display.format_exact(moved)),
     ]
 
 

@@ -12,6 +12,7 @@ import gradio as gr
 from core import charts_inside, display
 from core.branches import Branches
 from core.engines import Engine
+from core.errors import InputError
 from core.inside import Inside, look_inside
 from core.snippets_inside import inside_code
 from core.tokens import Vocabulary
@@ -38,11 +39,14 @@ def show(engine: Engine, branches: Branches[Any], span: Any) -> View:
     ids = branches.now.ids
     position = views.picked_position(span, len(ids))
     if position == 0:
-        return FIRST, gr.update(facts=[]), gr.update(rows=[], title=""), None, ""
+        return _only(FIRST)
     context, chosen = ids[:position], ids[position] if position < len(ids) else None
     listing = views.Listing.of_distribution(engine.next(context), N_LISTED, chosen)
     listed = [entry.id for entry in listing.entries]
-    found = look_inside(engine, context, listed)
+    try:
+        found = look_inside(engine, context, listed)
+    except InputError as why_not:  # some engines hold no model, so the panel says it for good
+        return _only(str(why_not))
     table = gr.update(title="", rows=_rows(engine.vocabulary, listed, found))
     chart = charts_inside.vector_values(found.hidden)
     code = inside_code(engine.info, context, listed, found)
@@ -53,6 +57,10 @@ def show(engine: Engine, branches: Branches[Any], span: Any) -> View:
         chart,
         code,
     )
+
+
+def _only(words: str) -> View:
+    return words, gr.update(facts=[]), gr.update(rows=[], title=""), None, ""
 
 
 def unfold(engine: Engine, branches: Branches[Any], span: Any) -> View:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from core import limits, search
 from core.branches import Branches, D
+from core.candidates import candidate_after
 from core.engines import Engine
 from core.errors import ContextTooLong, InputError
 from core.snippets import forced_code
@@ -36,7 +37,10 @@ class Forcing:
         context = places.picked_context(branches.now.ids, span)
         best = engine.next(context).top(n)
         if len(best) < n:
-            raise InputError(f"This engine gives only the {len(best)} most likely tokens.")
+            raise InputError(
+                f"This engine gives only its {len(best):,} most likely tokens, so the one of rank "
+                f"{n:,} is not known. Choose a lower rank, or find a token by its text."
+            )
         return self._written(engine, branches, (int(best[n - 1]),), len(context))
 
     def take_text(
@@ -71,7 +75,7 @@ def scored_after(engine: Engine, context: tuple[int, ...], ids: tuple[int, ...])
     if len(context) + len(ids) > engine.info.context_length:
         raise ContextTooLong(len(context) + len(ids), engine.info.context_length)
     if len(ids) == 1:
-        return [engine.next(context).candidate(ids[0])]
+        return [candidate_after(engine, context, ids[0])]
     scored = engine.score((*context, *ids))
     return [scored.candidate(i) for i in range(len(context), len(scored))]
 
@@ -104,6 +108,9 @@ def find(engine: Engine, branches: Branches[Any], span: Any, query: Any) -> tupl
     distribution = engine.next(context)
     found = search.find(engine.vocabulary, distribution, query)
     entries = tuple(distribution.candidate(int(i)) for i in found[:MOST_FOUND])
+    if not distribution.complete and search.RANK.fullmatch(query.strip()) and not entries:
+        known = views.only_most_likely(distribution)
+        return gr.update(**views.no_candidates(f"“{query}”: {known}")), ""
     shown = f"the {len(entries)} most likely of " if len(found) > len(entries) else ""
     title = f"“{query}”: {shown}{len(found):,} tokens" if entries else f"No token holds “{query}”"
     listing = views.Listing(entries, 0.0, 0)

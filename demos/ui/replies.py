@@ -140,6 +140,9 @@ def table(engine: Engine, past: Past) -> tuple[Any, Any, Any]:
     found = _beside(engine, past)
     rows = [_row(engine, past.now, one) for one in found]
     title = "Replies from the same place: click one to return to it" if len(rows) > 1 else "Reply"
+    n_listed = engine.info.n_listed
+    if n_listed and any(draw.temperature for one in found for draw in one.draws):
+        title += f" (not exact: drawn from the {n_listed:,} most likely tokens alone)"
     code = (
         replies_code(engine.info, found[0].start, [one.document.ids for one in found])
         if found

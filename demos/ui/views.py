@@ -6,12 +6,13 @@ events are connected.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from core import api, display
+from core.candidates import candidate_after
 from core.continuations import forced
 from core.document import Document, fingerprint
 from core.engines import Engine
@@ -158,12 +159,28 @@ def position_title(vocabulary: Vocabulary, ids: Ids, position: int) -> str:
     return f"What was predicted where “{here}” stands (token {position})"
 
 
+def listing_at(
+    engine: Engine, distribution: Distribution, ids: Ids, position: int, n: int
+) -> Listing:
+    """What the model gives at a position of a document: the ``n`` best and what stands there.
+
+    ``distribution`` is the one there. The engine is asked again only when that does not hold
+    the token that stands there.
+    """
+    chosen = ids[position] if position < len(ids) else None
+    listing = Listing.of_distribution(distribution, n, chosen)
+    if chosen is None or listing.entries[-1].known:
+        return listing
+    stands = candidate_after(engine, ids[:position], chosen)
+    rest = max(0.0, listing.rest_prob - math.exp(stands.logprob))
+    return replace(listing, entries=(*listing.entries[:-1], stands), rest_prob=rest)
+
+
 def position_view(engine: Engine, ids: Ids, position: int, n: int) -> Json:
     """Candidate list props for what stands, or will stand, at ``position`` of a document."""
     if position == 0:
         return no_candidates("The first token has nothing before it: no prediction")
-    chosen = ids[position] if position < len(ids) else None
-    listing = Listing.of_distribution(engine.next(ids[:position]), n, chosen)
+    listing = listing_at(engine, engine.next(ids[:position]), ids, position, n)
     title = position_title(engine.vocabulary, ids, position)
     return listing.props(engine.vocabulary, ids[:position], title)
 
@@ -197,13 +214,20 @@ def _ahead_line(vocabulary: Vocabulary, tokens: Sequence[Candidate]) -> Json:
 def distribution_facts(distribution: Distribution, rest: Json) -> list[dict[str, str]]:
     """Entropy and the mass outside the list."""
     entropy = distribution.entropy_bits
-    exact = "unknown: the engine gives only the most likely tokens"
-    if entropy is not None:
-        exact = f"{entropy:.6f} bits"
+    if entropy is None:
+        known = fact("entropy", "unknown", only_most_likely(distribution))
+    else:
+        known = fact("entropy", display.format_bits(entropy) + " bits", f"{entropy:.6f} bits")
     return [
-        fact("entropy", display.format_bits(entropy) + " bits", exact),
+        known,
         fact("everything else", rest["prob_label"], display.format_exact(rest["prob"])),
     ]
+
+
+def only_most_likely(distribution: Distribution) -> str:
+    """Why a number is not exact, or not known, with a distribution whose tail is unknown."""
+    n = len(distribution.order)
+    return f"not exact: this engine gives only its {n:,} most likely tokens"
 
 
 def keep_selection(view: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@ import gradio as gr
 
 from core import display
 from core.branches import Branches
+from core.candidates import candidate_after
 from core.document import Document
 from core.engines import Engine
 from core.limits import check_whole_number
@@ -60,7 +61,7 @@ class Writing:
         if found is None:
             return self.look_at_end(engine, branches)
         position, token_id = found
-        token = engine.next(branches.now.ids[:position]).candidate(token_id)
+        token = candidate_after(engine, branches.now.ids[:position], token_id)
         return self.look_at_end(engine, branches.go(branches.now.pick(token, position)))
 
     def undo(self, engine: Engine, branches: Branches[Any]) -> View:

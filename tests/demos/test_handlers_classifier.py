@@ -9,7 +9,6 @@ from handling import exact, facts, span
 
 from core.branches import Branches
 from core.document import Document
-from core.errors import InputError
 from core.inside import Inside
 from demos import next_token
 from demos.ui import classifier
@@ -94,9 +93,14 @@ def test_only_an_open_panel_asks_the_model(smollm2, branches):
 
 
 def test_an_engine_that_can_not_says_so(toy):
-    """The bigram model has no vector; the sentence says what to do."""
-    with pytest.raises(InputError, match="does not show what is inside the model"):
-        classifier.unfold(toy, Branches.of(Document((1, 2))), None)
+    """The bigram model has no vector; the sentence stands in the panel and says what to do."""
+    is_open, words, shown, table, chart, code = classifier.unfold(
+        toy, Branches.of(Document((1, 2))), None
+    )
+    assert is_open is True
+    assert "does not show what is inside the model" in words
+    assert "Run Token Lab with" in words
+    assert (shown["facts"], table["rows"], chart, code) == ([], [], None, "")
 
 
 @pytest.mark.parametrize(

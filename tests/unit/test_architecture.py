@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 MOST_LINES = 300
 PURE = ("charts", "chat", "cuts", "display", "document", "limits", "measures", "sampling", "tokens")
 SOURCES = "core.sources"
+REMOTE = "core.engines.remote"  # and its neighbours: remote_wire, …
 CHOOSING = ("core.weights", "core.config")
 Sources = dict[str, str]
 
@@ -93,6 +94,14 @@ def forbidden(path: str, name: str, demos: set[str]) -> str | None:
             within(name, "core.engines.local")
             and not (me == "core.engines" or within(me, "core.engines.local")),
             "only open_engine knows the local engine",
+        ),
+        (
+            not me.startswith(REMOTE) and within(name, "httpx"),
+            "only the remote engine talks to a server",
+        ),
+        (
+            name.startswith(REMOTE) and not (me == "core.engines" or me.startswith(REMOTE)),
+            "only open_engine knows the remote engine",
         ),
         (me != "core.config" and name in ("os.environ", "os.getenv"), "only config.py reads it"),
     )
@@ -243,6 +252,10 @@ BROKEN = {
     "an engine samples": {"core/engines/toy.py": DOC + "from core import sampling\n"},
     "a demo imports torch": {"demos/a.py": DOC + "from torch import nn\n"},
     "an engine other than local imports torch": {"core/engines/toy.py": DOC + "import torch\n"},
+    "a demo talks to a server": {"demos/a.py": DOC + "import httpx\n"},
+    "a demo opens the remote engine": {
+        "demos/a.py": DOC + "from core.engines.remote_wire import Wire\n"
+    },
     "the environment is read": {"demos/a.py": DOC + "import os\nX = os.environ['X']\n"},
     "the environment is read by name": {"core/hub.py": DOC + "from os import getenv\n"},
     "a module has no docstring": {"core/cuts.py": "X = 1\n"},
@@ -268,6 +281,8 @@ def test_what_is_allowed_is_not_reported():
         + "import torch\nfrom core.config import Settings\nfrom core.engines.local import arena\n",
         "core/config.py": DOC + "import os\nX = os.environ\n",
         "core/engines/__init__.py": DOC + "from core.engines.local import open_local\n",
+        "core/engines/remote_wire.py": DOC + "import httpx\n",
+        "core/engines/remote.py": DOC + "from core.engines.remote_wire import Wire\n",
         "core/weights.py": DOC + "from core.sources import hub\n",
         "core/sources/hub.py": DOC + "from core.sources.manifest import check\n",
         "core/sources/manifest.py": DOC + "from core.errors import WeightsError\n",

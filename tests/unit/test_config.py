@@ -27,17 +27,21 @@ def test_every_variable_is_read():
         "LAB_LOOKAHEAD": "0",
         "LAB_COURSE": "/tmp/course.toml",
         "LAB_MCP": "1",
+        "LAB_ENGINE_URL": "http://10.0.0.7:8000/v1",
+        "LAB_ENGINE_KEY": "secret",
         "PATH": "/bin",
     }
     expected = Settings(
-        Path("/tmp/x"), "gemma-3-270m", "bfloat16", 128, 64, 0, Path("/tmp/course.toml"), True
-    )
+        Path("/tmp/x"), "gemma-3-270m", "bfloat16", 128, 64, 0, Path("/tmp/course.toml"),
+        mcp=True, engine_url="http://10.0.0.7:8000/v1", engine_key="secret",
+    )  # fmt: skip
     assert Settings.from_env(environ) == expected
 
 
 def test_blank_is_unset():
     """A variable of spaces means its default, as on a Space whose setting was emptied."""
-    names = ("MODEL", "CACHE", "DTYPE", "MAX_TOKENS", "MEMORY_MB", "LOOKAHEAD", "COURSE", "MCP")
+    names = ("MODEL", "CACHE", "DTYPE", "MAX_TOKENS", "MEMORY_MB", "LOOKAHEAD", "COURSE",
+             "MCP", "ENGINE_URL", "ENGINE_KEY")  # fmt: skip
     environ = {f"LAB_{name}": "  " for name in names}
     assert Settings.from_env(environ) == Settings.from_env({})
 
@@ -84,3 +88,26 @@ def test_a_value_that_can_not_be_used_is_named(name, value):
 def test_a_space_says_itself_that_a_gpu_is_lent(said, is_lent):
     """SPACES_ZERO_GPU is set by Hugging Face, and read as its ``spaces`` package reads it."""
     assert Settings.from_env({"SPACES_ZERO_GPU": said}).zero_gpu is is_lent
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:8000",
+        "ftp://a",
+        "http://",
+        "http://me:secret@a:8000",
+        "http://a/?key=secret",
+        "x y",
+    ],
+)
+def test_an_address_that_can_not_be_one_is_told(url):
+    """With an example; what could be a password in it is not repeated."""
+    with pytest.raises(ConfigError, match="LAB_ENGINE_URL must be the address") as caught:
+        Settings.from_env({"LAB_ENGINE_URL": url})
+    assert "secret" not in str(caught.value)
+
+
+def test_the_key_is_not_printed():
+    """Settings in a log or a traceback don't show it."""
+    assert "secret" not in repr(Settings.from_env({"LAB_ENGINE_KEY": "secret"}))

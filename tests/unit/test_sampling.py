@@ -271,15 +271,52 @@ def test_the_mass_outside_some_tokens_is_that_of_the_others(logits, sampler, ids
     assert sampled.mass_outside([]) == pytest.approx(1, rel=1e-12)
 
 
-@pytest.mark.parametrize("sampler", [Sampler(), Sampler(0), Sampler(0.5, 2, 0.9, 0.1)])
-def test_nothing_is_drawn_from_a_distribution_with_an_unknown_tail(sampler):
-    """A top-N engine's list can't be renormalised as if it were the whole: a sentence."""
+def top_n_of(distribution, n):
+    """What an engine would give of a distribution that gives ``n`` tokens."""
+    kept = distribution.top(n)
+    logprobs = np.full(distribution.vocab_size, -np.inf, dtype=np.float32)
+    logprobs[kept] = distribution.logprob_by_id[kept]
+    return Distribution(logprobs, tail_mass=distribution.mass_outside(kept))
+
+
+@given(LOGITS, SAMPLERS, st.integers(1, 8))
+def test_what_is_called_exact_of_a_partial_distribution_is_that_of_the_whole(logits, sampler, n):
+    """The same tokens with the same probabilities, whatever lies in the tail.
+
+    Unless an edge lies within float32 rounding of a token: the tail's mass is a float32 sum.
+    """
+    whole = distribution_of(logits)
+    partial = top_n_of(whole, n)
+    sampled, expected = reshape(partial, sampler), reshape(whole, sampler)
+    clear = n_kept_near(whole, sampler, -1e-6) == n_kept_near(whole, sampler, 1e-6)
+    if sampled.exact and clear:
+        assert sampled.ids.tolist() == expected.ids.tolist()
+        np.testing.assert_allclose(sampled.probs, expected.probs, rtol=1e-5, atol=1e-7)
+    assert set(sampled.ids) <= set(partial.order)
+    assert np.sum(sampled.probs) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "exact"),
+    [
+        (Sampler(), False),  # the third token could be drawn
+        (Sampler(0), True),
+        (Sampler(2, 1), True),  # one of two known ones
+        (Sampler(2, 50), False),
+        (Sampler(1, 0, 0.5), True),  # the first alone reaches it
+        (Sampler(1, 0, 0.7), True),  # both together do
+        (Sampler(1, 0, 0.9), False),
+        (Sampler(1, 50, 0.5), False),  # top-k leaves tokens nobody knows of
+        (Sampler(2, 0, 0.5), False),  # their share at temperature 2 is not known
+        (Sampler(2, 0, 1, 0.9), True),  # the second is cut, so all below are
+    ],
+)
+def test_what_an_unknown_tail_leaves_exact(sampler, exact):
+    """Tokens of 50 % and 30 % are known, 20 % are others'."""
     logprobs = np.array([math.log(0.5), math.log(0.3), -math.inf], dtype=np.float32)
     partial = Distribution(logprobs, tail_mass=0.2)
-    with pytest.raises(InputError, match=r"only the most likely tokens.*\.$"):
-        reshape(partial, sampler)
-    with pytest.raises(InputError, match="only the most likely"):
-        step_with(partial, sampler, None)
+    assert reshape(partial, sampler).exact == exact
+    assert step_with(partial, sampler, None).token.id == 0
 
 
 @pytest.mark.parametrize("r", [-0.001, 1.0, 2.0, math.nan, math.inf])
