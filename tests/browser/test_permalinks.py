@@ -145,7 +145,7 @@ def test_hostile_links_run_nothing(smollm2_app, visits, open_page):
         expect(page.locator(".lab-chip:visible").first).to_be_visible()
         if "%ff" not in path:
             expect(page.get_by_label("About this link").locator("visible=true")).to_be_visible()
-        assert page.evaluate("typeof window.pwned") == "undefined"
+        visit.leave(page)
     assert other.page.evaluate(ON_SHOW) == before
     other.rows.nth(1).click()
     expect(other.chips).to_have_count(len(before["chips"]) + 1)
