@@ -149,9 +149,10 @@ def bits_along(
         )
     )
     _layout(figure, question if width == 1 else f"{question} (averages of {width})", height=280)
-    for point in REFERENCE_POINTS:
+    for n, point in enumerate(REFERENCE_POINTS):
+        side = (1, 0.6)[n % 2]  # neighbours' labels would overlap on a phone
         figure.add_hline(y=point.bits, line={"width": 1, "dash": "dot", "color": palette.REST})
-        figure.add_annotation(x=1, xref="paper", y=point.bits, xanchor="right", yanchor="bottom",
+        figure.add_annotation(x=side, xref="paper", y=point.bits, xanchor="right", yanchor="bottom",
                               showarrow=False, font={"size": 11},
                               text=f"{point.name}: {format_bits(point.bits)}")  # fmt: skip
     figure.update_yaxes(title_text="bits", rangemode="tozero")
