@@ -29,7 +29,7 @@ from core.tokens import Distribution, ScoredText
 CLICK_TOKENS = 16  # a document with fewer tokens to compute is a click, else a prefill
 PASS_TOKENS = 1280  # that go through the body together; a longer document goes in pieces,
 LATER_TOKENS = 1024  # of this length,
-FIRST_TOKENS = 256  # but the first piece of a text to score is short: its colours come soon
+FIRST_TOKENS = 128  # but the first piece of a text to score is short: its colours come soon
 PASS_COLUMNS = 8192  # past tokens that one pass of many documents looks at
 PASS_DOCUMENTS = 64
 ROWS_AT_ONCE = 32  # of logits: 32 MiB for 262,144 float32 columns
