@@ -6,6 +6,7 @@ raise that is not a LabError stays a bug, logged with its traceback.
 """
 
 import inspect
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from demos.ui.lab import Lab
 from demos.ui.turns import Turns
 
 MESSAGE_SECONDS = 12
+SECONDS_BETWEEN_CHARTS = 1.0  # Plotly takes longer to draw one than all the rest of a view
 
 
 @contextmanager
@@ -33,12 +35,15 @@ def as_messages() -> Iterator[None]:
         ) from error
 
 
-def bind(lab: Lab, handler: Callable[..., Any]) -> Callable[..., Any]:
-    """``handler`` with the lab's engine put in front and its LabErrors as messages."""
+def bind(lab: Lab, handler: Callable[..., Any], charts: Sequence[int] = ()) -> Callable[..., Any]:
+    """``handler`` with the lab's engine put in front and its LabErrors as messages.
+
+    ``charts``: the places of charts among its results, which a stream sends less often.
+    """
 
     def stream(*values: Any) -> Iterator[Any]:
         with as_messages(), closing(handler(lab.engine(), *values)) as results:
-            for result in paced(results):
+            for result in with_few_charts(paced(results), charts):
                 yield sealed(result)
 
     def call(*values: Any) -> Any:
@@ -48,6 +53,27 @@ def bind(lab: Lab, handler: Callable[..., Any]) -> Callable[..., Any]:
     bound = stream if inspect.isgeneratorfunction(handler) else call
     bound.__name__ = handler.__name__
     return bound
+
+
+def with_few_charts(
+    views: Iterator[Any], charts: Sequence[int], seconds: float = SECONDS_BETWEEN_CHARTS
+) -> Iterator[Any]:
+    """The views, with the charts at these places left as they are on the page more often than
+    every ``seconds``; the last view has its own."""
+    held: list[Any] = []
+    drawn_at = float("-inf")
+    try:
+        for view in views:
+            if not charts or time.monotonic() - drawn_at >= seconds:
+                held, drawn_at = [], time.monotonic()
+                yield view
+            else:
+                held = [view]
+                yield tuple(gr.skip() if at in charts else part for at, part in enumerate(view))
+    except Exception:
+        yield from held
+        raise
+    yield from held
 
 
 def _about_the_link() -> gr.Textbox:
@@ -100,7 +126,8 @@ class Page:
         queueing: dict[str, Any] = (
             {"concurrency_id": "model"} if uses_model else {"concurrency_limit": None}
         )
-        bound = bind(self.lab, handler)
+        charts = [at for at, output in enumerate(outputs) if isinstance(output, gr.Plot)]
+        bound = bind(self.lab, handler, charts)
         state = next((output for output in outputs if isinstance(output, gr.State)), None)
         if state is not None:
             bound = self.turns.in_turn(bound, state._id, len(outputs))

@@ -172,6 +172,7 @@ def test_hostile_text_is_text(demo):
     demo.root.get_by_role("radio", name="Token Lab's tool form").check()
     expect(notes(demo)).to_contain_text("tokens in these turns")
     write(demo)
+    expect(demo.strip).to_contain_text("pwned")
     demo.root.get_by_role("button", name=re.compile("^To copy")).click()
     assert HOSTILE in demo.text()
     expect(copies(demo).nth(0)).to_have_value(re.compile(re.escape(HOSTILE)))

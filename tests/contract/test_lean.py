@@ -116,6 +116,18 @@ def test_another_make_keeps_its_own_layers(config):
     assert packed._lean is None
 
 
+@pytest.mark.parametrize("config", OTHER.values(), ids=OTHER)
+def test_another_makes_own_layers_are_probed(config, monkeypatch):
+    """Its linear layers and its output layer take the fastest way for few rows, each once."""
+    probed = []
+    monkeypatch.setattr(verified, "quicken", probed.extend)
+    model = random_model(config)
+    verified.open_model(model)
+    linears = [part for part in model.modules() if type(part) is torch.nn.Linear]
+    assert {id(layer) for layer in probed} == {id(layer) for layer in linears}
+    assert len(probed) == len(linears)
+
+
 def test_weights_that_are_no_plain_products_are_refused():
     """A quantised or otherwise special linear layer is left to the model."""
 

@@ -395,7 +395,7 @@ def test_long_documents_go_in_pieces(watched, plain, monkeypatch):
 
 def test_a_model_packed_passes_get_wrong_is_computed_whole(model, plain, monkeypatch, caplog):
     """Where the check at the start disagrees the plain forward is used and the terminal says so."""
-    monkeypatch.setattr(verified, "_agree", lambda *_: False)
+    monkeypatch.setattr(verified._Trial, "agrees", lambda *_: False)
     opened = open_model(model)
     assert isinstance(opened, WholeModel)
     assert "without a prefix cache" in caplog.text

@@ -22,7 +22,7 @@ from demos import discover
 from demos.ui.api import PublicApi
 from demos.ui.background import paced, reporting
 from demos.ui.component import Number, Slider, StatusBar
-from demos.ui.events import Page, bind
+from demos.ui.events import Page, bind, with_few_charts
 from demos.ui.glossary import GLOSSARY, as_markdown
 from demos.ui.lab import Lab
 from demos.ui.page import build_app, build_single, make_lab
@@ -489,6 +489,31 @@ def test_an_error_comes_after_the_view_before_it():
 
     views = paced(failing(), 9)
     assert [next(views), next(views)] == [0, 2]
+    with pytest.raises(InputError):
+        next(views)
+
+
+@pytest.mark.parametrize(
+    ("charts", "seconds", "drawn"),
+    [((), 9, [0, 1, 2, 3]), ((1,), 9, [0, 3]), ((1,), 0, [0, 1, 2, 3])],
+)
+def test_a_stream_draws_its_chart_less_often(charts, seconds, drawn):
+    """Every view comes at once; its chart seldom, but always that of the view that stays."""
+    views = list(with_few_charts(((n, f"chart {n}") for n in range(4)), charts, seconds))
+    assert [n for n, _ in views][:4] == [0, 1, 2, 3]
+    assert [n for n, chart in views if chart == f"chart {n}"] == drawn
+    assert views[-1] == (3, "chart 3")
+
+
+def test_a_chart_held_back_is_drawn_before_an_error():
+    """The message of a failure does not leave the chart of an older view on the page."""
+
+    def failing():
+        yield from ((n, f"chart {n}") for n in range(2))
+        raise InputError("Too long.")
+
+    views = with_few_charts(failing(), (1,), 9)
+    assert [next(views), next(views)[0], next(views)] == [(0, "chart 0"), 1, (1, "chart 1")]
     with pytest.raises(InputError):
         next(views)
 
