@@ -37,8 +37,8 @@ def share_by_rank(distribution: Distribution) -> go.Figure:
     for share in (0.5, 0.9):
         n = int(np.searchsorted(edges, share)) + 1
         if n <= len(edges):
-            side = "right" if n < 30 else "left"
-            _point(figure, n, edges[n - 1], f"{n:,} for {share:.0%}", f"bottom {side}")
+            side = "bottom right" if n < 30 else "top left"  # the line rises: both are free
+            _point(figure, n, edges[n - 1], f"{n:,} for {share:.0%}", side)
     _layout(figure, "How many tokens share the probability?", height=300)
     figure.update_xaxes(type="log", title_text="the n most likely tokens", dtick=1)
     figure.update_yaxes(title_text="probability together", range=[0, 1.04], tickformat=".0%")

@@ -26,7 +26,7 @@ from demos.ui.lending import open_and_lend, tell
 from demos.ui.link_row import linked_tab
 from demos.ui.mcp import answer_in_json, check_mcp
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
 QUEUE_SIZE = 4096  # waiting events of all visitors together
 MODEL_AT_ONCE = 40  # events at the engine together, which joins their work; the others queue
 MOST_THREADS = 64  # some are left for what needs no model

@@ -223,17 +223,24 @@ class Demo:
         mouse.up()
 
     def expect_quiet(self):
-        """Nothing is pending: no spinner, no "working…", no veil over any part."""
-        self.page.wait_for_function(QUIET)
+        """Nothing is pending for a while: no spinner, no "working…", no veil over any part."""
+        self.page.evaluate("() => { window.labQuietSince = null; }")
+        self.page.wait_for_function(QUIET, arg=QUIET_MS, polling=50)
 
 
 # a scroll event comes with the next frame
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-QUIET = """() => [...document.querySelectorAll('[data-testid="status-tracker"]')].every((tracker) =>
-  tracker.classList.contains('hide') || !tracker.checkVisibility() || (
-    getComputedStyle(tracker, '::after').content === 'none' &&
-    !tracker.querySelector('.loader, .progress-text, .progress-level, .eta-bar') &&
-    !tracker.classList.contains('generating')))"""
+# what follows another event begins a moment after it
+QUIET_MS = 150
+QUIET = """(ms) => {
+  const quiet = [...document.querySelectorAll('[data-testid="status-tracker"]')].every((tracker) =>
+    tracker.classList.contains('hide') || !tracker.checkVisibility() || (
+      getComputedStyle(tracker, '::after').content === 'none' &&
+      !tracker.querySelector('.loader, .progress-text, .progress-level, .eta-bar') &&
+      !tracker.classList.contains('generating')));
+  window.labQuietSince = quiet ? window.labQuietSince ?? performance.now() : null;
+  return quiet && performance.now() - window.labQuietSince >= ms;
+}"""
 
 
 def middle(box):

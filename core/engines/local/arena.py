@@ -72,6 +72,14 @@ class PassCache(Cache):  # type: ignore[misc]  # transformers is untyped here
         """0: positions come with every pass and are never counted from the cache."""
         return 0
 
+    def get_query_offset(self, layer_idx: int = 0) -> int:
+        """0: only a pass over a whole document has the model make its masks."""
+        return 0
+
+    def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
+        """(columns, the first one) of such a pass: its own tokens."""
+        return query_length, 0
+
 
 def as_slots(slots: Sequence[int], device: Any) -> Slots:
     """Slots as a slice where they follow each other, so that nothing is copied."""

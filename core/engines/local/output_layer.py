@@ -5,6 +5,7 @@ Knows nothing of caches or documents. All statistics are float32 over the whole 
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from core.tokens import LN2
@@ -51,21 +52,38 @@ def row_statistics(
 ) -> tuple[torch.Tensor, ...]:
     """The columns of a ScoredText for each row of logits, which are overwritten.
 
-    Entropy as log z − Σ e·(l − max) / z with e = exp(l − max), which keeps small values exact.
+    Entropy as log z − Σ e·(l − max) / z with e = exp(l − max), which keeps small values exact;
+    the rest's mass is a sum of its own, not 1 less the others.
     """
     at_target = logits.gather(1, targets[:, None])
-    equal_before = (logits == at_target) & (
-        torch.arange(logits.shape[1], device=logits.device) < targets[:, None]
-    )
-    ranks = 1 + (logits > at_target).sum(1) + equal_before.sum(1)
-    logsumexp = torch.logsumexp(logits, dim=1, keepdim=True)
+    ranks = _ranks(logits, targets, at_target)
     values, ids = _top(logits, top_n)
-    shifted = logits.sub_(logits.amax(1, keepdim=True))
-    weights = shifted.exp()
-    z = weights.sum(1)
-    entropies = (z.log() - torch.linalg.vecdot(weights, shifted) / z) / LN2
-    rest = weights.scatter_(1, ids, 0.0).sum(1) / z
-    return (at_target - logsumexp)[:, 0], ranks, entropies, ids, values - logsumexp, rest
+    highest = values[:, :1]
+    of_top = values - highest
+    shifted = logits.sub_(highest)
+    weights = shifted.exp().scatter_(1, ids, 0.0)
+    rest = weights.sum(1)
+    z = rest + of_top.exp().sum(1)
+    moment = torch.linalg.vecdot(weights, shifted) + torch.linalg.vecdot(of_top.exp(), of_top)
+    entropies = (z.log() - moment / z) / LN2
+    log_z = highest + z.log()[:, None]
+    return (at_target - log_z)[:, 0], ranks, entropies, ids, values - log_z, rest / z
+
+
+def _ranks(logits: torch.Tensor, targets: torch.Tensor, at_target: torch.Tensor) -> torch.Tensor:
+    """1 + how many of each row come before its target: larger, or equal with a lower id."""
+    n_larger, n_as_large = _count(logits > at_target), _count(logits >= at_target)
+    ranks = 1 + n_larger
+    for row in torch.nonzero(n_as_large - n_larger > 1)[:, 0]:
+        ranks[row] += (logits[row, : targets[row]] == at_target[row]).sum()
+    return ranks
+
+
+def _count(marked: torch.Tensor) -> torch.Tensor:
+    """How many of each row are true; numpy counts ten times as fast as torch on a CPU."""
+    if marked.device.type != "cpu":
+        return marked.sum(1)
+    return torch.from_numpy(np.count_nonzero(marked.numpy(), axis=1))
 
 
 def _top(logits: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:

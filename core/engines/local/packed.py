@@ -74,7 +74,9 @@ class PackedModel:
         for node in new:
             node.under_way = True
         try:
-            if _is_apart(new, columns, paths):
+            if self._is_plain(new, columns, paths):
+                hidden = self._forward_plain(new, pause)
+            elif _is_apart(new, columns, paths):
                 hidden = self._forward_side_by_side(new, paths, pause)
             else:
                 hidden = self._forward(new, columns, _ancestry(new, columns, paths), pause)
@@ -93,6 +95,18 @@ class PackedModel:
         """(hidden state [size] after the final norm, float32 logits [vocabulary]) of a document."""
         rows = self.compute([path], path[-1:], pause)
         return rows[0], self.logits(rows)[0]
+
+    def _is_plain(
+        self, new: list[Node], columns: list[Node], paths: Sequence[Sequence[Node]]
+    ) -> bool:
+        """Whether this is one long document from its beginning: a pass as the model knows it."""
+        is_whole = len(paths) == 1 and len(new) == len(columns)
+        return is_whole and (self._lean is None or len(new) > LEAN_TOKENS)
+
+    def _forward_plain(self, new: list[Node], pause: Pause | None) -> torch.Tensor:
+        """Hidden states [new, size] under the model's own masks, which it knows to be causal."""
+        slots = as_slots([node.slot for node in new], self._device)
+        return self._through_body(new, np.arange(len(new))[None], slots, None, pause)[0]
 
     def _forward(
         self, new: list[Node], columns: list[Node], seen: NDArray[np.bool_], pause: Pause | None
