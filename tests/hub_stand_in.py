@@ -10,6 +10,9 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event
+from types import MappingProxyType
+from typing import ClassVar
 
 from huggingface_hub import constants
 
@@ -49,8 +52,11 @@ class StandIn(BaseHTTPRequestHandler):
     may_read = True  # of a gated model, without a token
     token = "hf_accepted"
     files = FILES
+    models = MappingProxyType({})  # id -> files, of repositories that have their own
     damaged = False  # one byte of the weights is another
     cut_after = None  # bytes of a file after which the connection is cut
+    holds_after = None  # bytes of a file after which nothing comes until the client is gone
+    held: ClassVar = Event()
     requests = ()
 
     def do_HEAD(self):
@@ -65,24 +71,34 @@ class StandIn(BaseHTTPRequestHandler):
         if self.status != 200 and self.at_fault:
             self.refuse(self.status, self.code)
         elif path.endswith("/auth-check"):
-            self.refuse(403, "GatedRepo") if not self.is_let_in() else self.send_json({})
+            self.send_json({}) if self.is_let_in() else self.refuse_at_the_gate()
         elif "/tree/" in path:
             self.send_json([entry | {"type": "file"} for entry in self.entries("path")])
         elif path.startswith("/api/"):
             names = self.entries("rfilename")
             gated = self.gated and self.whose in path
             self.send_json({"id": ID, "sha": COMMIT, "gated": gated, "siblings": names})
+        elif self.gated and not self.is_let_in():
+            self.refuse_at_the_gate()
         else:
             self.send_file(path.rsplit("/", 1)[1])
+
+    def refuse_at_the_gate(self):
+        self.refuse(403 if self.headers.get("Authorization") else 401, "GatedRepo")
 
     def is_let_in(self):
         bearer = self.headers.get("Authorization") == f"Bearer {self.token}"
         return self.may_read or bearer or self.whose not in self.path
 
+    def repository(self):
+        """The files of the repository that is asked for."""
+        path = self.path.split("?")[0] + "/"
+        return next((f for name, f in self.models.items() if f"/{name}/" in path), self.files)
+
     def entries(self, key):
         return [
             {key: name, "size": len(content), "oid": oid(content), **lfs(name, content)}
-            for name, content in self.files.items()
+            for name, content in self.repository().items()
         ]
 
     def send_json(self, content):
@@ -94,7 +110,7 @@ class StandIn(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def send_file(self, name):
-        content = self.files[name]
+        content = self.repository()[name]
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
         self.send_response(206 if start else 200)
         self.send_header("X-Repo-Commit", COMMIT)
@@ -104,7 +120,12 @@ class StandIn(BaseHTTPRequestHandler):
         if self.command == "GET":
             if self.at_fault and self.damaged and name.endswith(".safetensors"):
                 content = content[:-1] + b"\1"
-            self.wfile.write(content[start : self.cut_after if self.at_fault else None])
+            if self.at_fault and self.holds_after is not None:
+                self.wfile.write(content[start : self.holds_after])
+                self.held.set()
+                self.rfile.read(1)
+            else:
+                self.wfile.write(content[start : self.cut_after if self.at_fault else None])
 
     def refuse(self, status, code):
         self.send_response(status)

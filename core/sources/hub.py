@@ -9,9 +9,16 @@ import logging
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
+from threading import Event
 
 import httpx2
-from huggingface_hub import HfApi, constants, snapshot_download, try_to_load_from_cache
+from huggingface_hub import (
+    HfApi,
+    constants,
+    hf_hub_download,
+    snapshot_download,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -26,8 +33,8 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from core.errors import WeightsError
 from core.progress import Describe, Progress, Report, call, in_megabytes
-from core.sources import manifest
-from core.sources.model_folder import bytes_under, cannot_write, missing_from, require_space
+from core.sources import manifest, pieces
+from core.sources.model_folder import cannot_write, missing_from, require_space
 
 SECONDS_TO_ANSWER = 8.0
 SECONDS_WITHOUT_BYTES = 180.0  # the storage's own retries take less; a Retry-After may take hours
@@ -109,22 +116,28 @@ def _fetch(hub_id: str, info: ModelInfo, report: Report) -> Path:
     total = sum(f.size or 0 for f in files)
     cache = Path(constants.HF_HUB_CACHE)
     blobs = cache / repo_folder_name(repo_id=hub_id, repo_type="model") / "blobs"
-    require_space(cache, total - bytes_under(blobs), "HF_HOME")
+    left = pieces.left_behind(blobs, SECONDS_WITHOUT_BYTES)
+    require_space(cache, total - pieces.bytes_come(blobs, left), "HF_HOME")
     disable_progress_bars()
-    stage = f"Fetching {hub_id} from the Hugging Face Hub"
-    folder = call(lambda: _snapshot(hub_id), _growing(stage, blobs, total), report)
+    describe = _growing(f"Fetching {hub_id} from the Hugging Face Hub", blobs, left, total)
+    names = [f.rfilename for f in files]
+    over = Event()
+    try:
+        folder = call(lambda: _snapshot(hub_id, info.sha, names, over), describe, report)
+    finally:
+        over.set()
     if damaged := _damaged(folder, files, hub_id, report):
         raise _was_damaged(hub_id, damaged)
     return folder
 
 
-def _growing(stage: str, blobs: Path, total: int) -> Describe:
+def _growing(stage: str, blobs: Path, left: pieces.Sizes, total: int) -> Describe:
     """Describe a download by what has come of it; raises TimeoutError when nothing comes."""
     seen, since = -1, 0.0
 
     def describe(elapsed: float) -> Progress:
         nonlocal seen, since
-        n_bytes = bytes_under(blobs)
+        n_bytes = pieces.bytes_come(blobs, left)
         if n_bytes != seen:
             seen, since = n_bytes, elapsed
         elif elapsed - since > SECONDS_WITHOUT_BYTES:
@@ -154,8 +167,17 @@ def _damaged(folder: Path, files: Sequence[RepoSibling], hub_id: str, report: Re
     return found
 
 
-def _snapshot(hub_id: str) -> Path:
+def _snapshot(hub_id: str, commit: str | None, names: Sequence[str], over: Event) -> Path:
+    """Fetch the files one after another until ``over``, then have them named as the newest version.
+
+    ``snapshot_download`` alone would fetch in a pool, whose threads Python waits for at its end:
+    Ctrl-C would not end a process before the file, or the pause that the Hub asked for, had.
+    """
     try:
+        for name in names:
+            if over.is_set():
+                raise TimeoutError("given up")
+            hf_hub_download(hub_id, name, revision=commit)
         return Path(snapshot_download(hub_id, allow_patterns=list(WANTED)))
     except RuntimeError as error:
         # what the Hub's storage client raises when a transfer breaks off

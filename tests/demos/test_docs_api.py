@@ -1,5 +1,5 @@
 """docs/api.md and the MCP server: the app is started by the page's own command, and every block
-on the page is run against it. The tools answer what ``core.api`` answers."""
+on the page, and README's Python, is run against it. The tools answer what ``core.api`` answers."""
 
 import asyncio
 import json
@@ -79,9 +79,12 @@ def called(lab, name, **values):
 # --- the page's blocks
 
 
-@pytest.mark.parametrize("block", documents.blocks(PAGE, "python"))
+@pytest.mark.parametrize(
+    "block", documents.blocks(PAGE, "python") + documents.blocks("../README.md", "python")
+)
 def test_the_python_on_the_page_runs(lab, block):
-    """Each block alone, as it stands, in an interpreter of its own."""
+    """Each block alone, as it stands (but for README's address), in an interpreter of its own."""
+    block = block.replace('Client("http://127.0.0.1:7860")', f'Client("{lab.url}")')
     assert documents.run([sys.executable, "-c", block], LAB_URL=lab.url, LAB_MODEL="toy")
 
 

@@ -6,6 +6,7 @@ from unittest.mock import create_autospec
 import httpx2
 import pytest
 from huggingface_hub import HfApi, SpaceHardware
+from huggingface_hub.cli import hf
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.repocard_data import SpaceCardData
 from yaml import safe_load
@@ -16,6 +17,13 @@ from core import catalogue
 ROOT = deploy_space.ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FRONT = safe_load(README.split("---\n")[1])
+GUIDE = (ROOT / "docs" / "space.md").read_text(encoding="utf-8")
+LINES = [
+    line
+    for block in re.findall(r"^```bash\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+    for line in block.splitlines()
+]
+COMMANDS = re.findall(r"^python deploy_space.py .*$", README + GUIDE, re.MULTILINE)
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
 
@@ -116,6 +124,30 @@ def test_what_is_done_is_what_was_printed(api, capsys, monkeypatch, tmp_path):
     assert "course.toml" in uploaded
     deleted = {o.path_in_repo for o in operations} - uploaded
     assert deleted == {"core/old.py"}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_line_of_the_pages_does_what_it_says(api, capsys, monkeypatch, line):
+    """README's and docs/space.md's: a dry run asks nobody, the others make the Space."""
+    monkeypatch.setattr(deploy_space, "get_token", lambda: "hf_very_secret")
+    monkeypatch.chdir(ROOT)
+    python, program, *command = line.split()
+    assert (python, program) == ("python", "deploy_space.py")
+    deploy_space.main(command, api)
+    said = capsys.readouterr().out
+    assert "create the Gradio Space OWNER/NAME" in said
+    assert ("Nothing was done" in said) == ("--dry-run" in command) == (not api.method_calls)
+    for option in set(command) & {"--with-token", "--course"}:
+        assert {"--with-token": "secret HF_TOKEN", "--course": "LAB_COURSE"}[option] in said
+
+
+def test_the_other_line_is_the_hubs_own():
+    """Signing in is a command that ``huggingface_hub`` brings."""
+    [line] = set(LINES) - set(COMMANDS)
+    assert line == "hf auth login"
+    with pytest.raises(SystemExit) as ended:
+        hf.app([*line.split()[1:], "--help"])
+    assert ended.value.code == 0
 
 
 def test_hardware_that_was_not_asked_for_is_left_alone(api):

@@ -58,6 +58,16 @@ def test_a_download_tells_how_far_it_is_and_prints_nothing(server, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_piece_of_an_ended_download_is_not_counted(server, cache):
+    """A file is always fetched from its beginning, and what is said begins there too."""
+    blobs = cache / "models--someone--tiny" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / "0f0f.1e1e.incomplete").write_bytes(bytes(2_000_000))
+    sentences = []
+    download(lambda p: sentences.append(p.sentence))
+    assert f"Fetching {ID} from the Hugging Face Hub: 0 of 3 MB" in sentences
+
+
 def test_a_gated_model_comes_to_who_may_read_it(server):
     """The licence being accepted, a gated model is like any other."""
     server.gated = "manual"
