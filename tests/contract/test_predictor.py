@@ -72,7 +72,7 @@ class Watched:
         self.model, self.n_computed, self.gate = model, [], None
         self.at_gate = threading.Event()
         self.n_at_once = self.most_at_once = 0
-        self.logits, self.in_pieces = model.logits, model.in_pieces
+        self.logits, self.output, self.in_pieces = model.logits, model.output, model.in_pieces
 
     def with_slots(self, n_slots):
         self.model = self.model.with_slots(n_slots)
@@ -372,7 +372,7 @@ def test_a_changed_end_costs_the_tokens_from_the_change_on(watched, plain, n):
 
 def test_parts_told_while_scoring_are_rows_of_the_result(watched, plain, monkeypatch):
     """Each report has more rows than the one before, all of them final."""
-    monkeypatch.setattr("core.engines.local.predictor.ROWS_AT_ONCE", 8)
+    monkeypatch.setattr("core.engines.local.predictor.LOGITS_BYTES", 8 * 4 * VOCAB)
     parts, ids = [], tuple(range(40))
     scored = Predictor(watched, ROOMY).score(ids, TOP_N, lambda part, _: parts.append(part))
     assert [len(part) for part in parts] == [1, 9, 17, 25, 33, 40]

@@ -17,12 +17,13 @@ class OutputLayer:
     """The output layer of a model by itself; rows in, float32 logits out.
 
     ``scale``, ``softcap``: what Granite or Cohere, and Gemma, do to the layer's products.
-    ``tied``: its rows are also the input embeddings.
+    ``tied``: its rows, ``vocab_size`` of them, are also the input embeddings.
     """
 
     def __init__(self, model: Any) -> None:
         config = model.config.get_text_config()
         self.layer = model.get_output_embeddings()
+        self.vocab_size = int(self.layer.weight.shape[0])
         self.scale = _scale(config)
         self.softcap: float | None = getattr(config, "final_logit_softcapping", None)
         self.tied: bool = self.layer.weight is model.get_input_embeddings().weight

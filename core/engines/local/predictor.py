@@ -32,7 +32,7 @@ LATER_TOKENS = 1024  # of this length,
 FIRST_TOKENS = 128  # but the first piece of a text to score is short: its colours come soon
 PASS_COLUMNS = 8192  # past tokens that one pass of many documents looks at
 PASS_DOCUMENTS = 64
-ROWS_AT_ONCE = 32  # of logits: 32 MiB for 262,144 float32 columns
+LOGITS_BYTES = 32 << 20  # of float32 logits at once: 32 rows of 262,144
 LOOKAHEADS = 64  # documents on screens whose next clicks are prepared
 
 
@@ -47,6 +47,7 @@ class Predictor:
         self._scored = BoundedMemory[ScoredText](limits.scored_bytes)
         self._ahead: OrderedDict[Document, Prediction] = OrderedDict()
         self._ahead_lock = threading.Lock()
+        self._rows_at_once = max(1, LOGITS_BYTES // (4 * model.output.vocab_size))
         self._scheduler = Scheduler(self._join, self._do_pass)
 
     def next(self, document: Document, *, may_grow: bool = True) -> Distribution:
@@ -184,8 +185,8 @@ class Predictor:
 
     @torch.inference_mode()
     def _distributions_of(self, rows: torch.Tensor) -> Iterator[Distribution]:
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            logits = self.model.logits(rows[start : start + ROWS_AT_ONCE])
+        for start in range(0, len(rows), self._rows_at_once):
+            logits = self.model.logits(rows[start : start + self._rows_at_once])
             logprobs = logits - torch.logsumexp(logits, dim=-1, keepdim=True)
             for row in logprobs.cpu().numpy():
                 yield Distribution(row.copy() if len(rows) > 1 else row)
@@ -221,9 +222,9 @@ class Predictor:
                 self._pass_over(piece[:reach], reach, job.pause)
                 yield
             hidden = self._pass_over(piece, row - 1, job.pause)
-            for start in range(0, n_rows, ROWS_AT_ONCE):
+            for start in range(0, n_rows, self._rows_at_once):
                 yield
-                rows = hidden[start : start + ROWS_AT_ONCE]
+                rows = hidden[start : start + self._rows_at_once]
                 self._fill(job, slice(row + start, row + start + len(rows)), rows)
                 job.tell(row + start + len(rows))
             row += n_rows
