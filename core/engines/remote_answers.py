@@ -48,7 +48,8 @@ class Known:
     def distribution(self, vocab_size: int) -> Distribution:
         """With -inf for every other token, and all their mass as the tail."""
         logprobs = np.full(vocab_size, -np.inf, dtype=np.float32)
-        inside = Known(*(values[self.ids < vocab_size] for values in (self.ids, self.logprobs)))
+        named = self.ids < vocab_size
+        inside = Known(self.ids[named], self.logprobs[named])
         logprobs[inside.ids] = inside.logprobs
         whole = len(inside.ids) == vocab_size
         return Distribution(logprobs, 0.0 if whole else inside.rest_mass)

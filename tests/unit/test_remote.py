@@ -216,7 +216,7 @@ def test_what_the_header_says(server):
     assert not info.recomputes
     assert "Not exact" in info.note
     assert "LAB_MODEL" in info.note
-    assert "float32" not in info.dtype
+    assert info.dtype == "server's precision"
     assert server.open(dtype="bfloat16").info.dtype == "bfloat16"
     pickle.loads(pickle.dumps(info))
 
