@@ -273,6 +273,22 @@ def test_chat_under_way(engine, at):
     assert [r["cells"][:3] for r in after["rows"]] == [r["cells"][:3] for r in before["rows"]]
 
 
+@pytest.mark.parametrize("n_fewer", [1, 2, 4])
+def test_chat_that_was_cut_inside_a_turn_of_the_template(engine, n_fewer):
+    """The user's turn, shortened and gone on with: each message reaches as far as it did."""
+    empty = chat_document.Branches.of(chat_document.Conversation())
+    past, _ = ended(engine, empty, "Hello you all")
+    user = past.now.cut(past.now.reaches[-1] - n_fewer)
+    past, _ = ended(engine, past.go(user), "And then?")
+    *_, (past, *_) = chat_document.REPLIES.reply(engine, past, "greedy", 1, 1, 3)
+    past, strip = ended(engine, past, "Why?")
+    talk = past.now
+    back = restored(engine, chat_link(engine, past, strip))
+    assert_same_chat(back, talk)
+    for at in (*talk.reaches, *(reach - 1 for reach in talk.reaches)):
+        assert back.cut(at).messages == talk.cut(at).messages
+
+
 def assert_same_chat(back, talk):
     """All but what the model gave the picked tokens, which differs in the last digits."""
     for name in vars(talk).keys() - {"picks"}:
