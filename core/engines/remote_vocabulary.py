@@ -13,6 +13,7 @@ from core.chat import Guard, guarded, spells_special
 from core.engines import Message
 from core.engines.pieces import spelt
 from core.engines.remote_answers import text_of, token_ids, token_names
+from core.engines.remote_wire import UNKNOWN as GONE
 from core.engines.remote_wire import Refused, Wire, as_sentence
 from core.errors import ConfigError, InputError, NoChatTemplate
 from core.progress import Progress, Report
@@ -137,6 +138,8 @@ class ServerText:
         try:
             return token_ids(self._post("/tokenize", body | ({"tools": tools} if tools else {})))
         except Refused as refusal:
+            if refusal.status == GONE:
+                raise as_sentence(refusal, "chat") from refusal
             if re.search(r"chat template is no longer allowed|no chat template|must provide a chat "
                          r"template|does not.*chat template", refusal.message):  # fmt: skip
                 raise NoChatTemplate(

@@ -365,7 +365,9 @@ def test_a_server_that_now_runs_another_model_is_told(server):
     engine = server.open()
     server.model = "other"
     words, part = (lambda ids: engine.tokenize("new words")), (lambda ids: engine.decode([0xFF]))
-    for ask in (engine.next, engine.score, words, part):
+    chat = [{"role": "user", "content": "Hello"}]
+    verbs = (engine.next, engine.score, words, part, lambda ids: engine.render_chat(chat))
+    for ask in verbs:
         with pytest.raises(ConfigError, match="Start Token Lab again"):
             ask(DOCUMENT)
 
