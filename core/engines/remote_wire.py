@@ -30,7 +30,7 @@ class Refused(Exception):
     """The server understood the question and says no (HTTP 4xx); not for a person's eyes."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message[:MOST_QUOTED])
+        super().__init__(message[:MOST_QUOTED].rstrip(" ."))  # it stands inside a sentence
         self.status = status
         self.message = message
 

@@ -166,6 +166,11 @@ def test_a_refusal_carries_the_servers_words(answer):
     assert "too much" in str(told)
 
 
+def test_a_refusal_stands_inside_a_sentence():
+    """The server's own full stop is not doubled."""
+    assert "too long. Go back" in str(as_sentence(Refused(400, "This is too long. "), "text"))
+
+
 @pytest.mark.parametrize(
     "answer",
     [
