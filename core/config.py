@@ -14,6 +14,8 @@ import platformdirs
 
 from core.errors import ConfigError
 
+LABEL = r"[\w-]{1,63}"
+URL = rf"https?://({LABEL}(\.{LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?(/[^\s?#\x00-\x1f\x7f]*)?"
 DTYPES = ("float32", "bfloat16", "float16")
 DEFAULT_MAX_TOKENS = 4096
 DEFAULT_MEMORY_MB = 1024
@@ -72,7 +74,7 @@ class Settings:
             mcp=_switch(given, "LAB_MCP"),
             zero_gpu=given.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
             engine_url=_url(given.get("LAB_ENGINE_URL")),
-            engine_key=given.get("LAB_ENGINE_KEY"),
+            engine_key=_key(given.get("LAB_ENGINE_KEY")),
         )
 
 
@@ -83,10 +85,19 @@ def _dtype(value: str | None) -> str | None:
 
 
 def _url(value: str | None) -> str | None:
-    if value is not None and not re.fullmatch(r"https?://[^\s/@]+(/[^\s?#]*)?", value):
+    if value is not None and not re.fullmatch(URL, value):
         raise ConfigError(
             "LAB_ENGINE_URL must be the address of a vLLM server, such as "
             "http://127.0.0.1:8000; a key belongs in LAB_ENGINE_KEY."
+        )
+    return value
+
+
+def _key(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch("[!-~]+", value):  # all that a header can hold
+        raise ConfigError(
+            "LAB_ENGINE_KEY holds a space, or a character that no key has. Copy the key anew, "
+            "as the server was given it (its --api-key)."
         )
     return value
 

@@ -206,7 +206,7 @@ def _check_json(value: Any, depth: int = 0) -> None:
     if isinstance(value, str):
         _read_text(value)
     elif isinstance(value, int | float):
-        _require(isfinite(value) and abs(value) <= LARGEST_EXACT)
+        _require(abs(value) <= LARGEST_EXACT)  # neither NaN nor infinity, nor too many digits
     elif isinstance(value, dict | list):
         for item in [*value, *(value.values() if isinstance(value, dict) else ())]:
             _check_json(item, depth + 1)

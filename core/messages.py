@@ -152,18 +152,20 @@ def _refuse_constant(name: str) -> None:
 def _as_list(value: object, what: str) -> list[Any]:
     if not isinstance(value, list):
         raise InputError(f"The {what} must be a JSON list, in square brackets.")
-    _check_strings(value, what)
+    _check_values(value, what)
     return value
 
 
-def _check_strings(value: Any, what: str, depth: int = 0) -> None:
-    """JSON escapes can spell what no text may hold; look at every string, keys included."""
+def _check_values(value: Any, what: str, depth: int = 0) -> None:
+    """JSON can spell what no text may hold, and 1e999; look at every value, keys included."""
     if depth > MAX_DEPTH:
         raise InputError(f"The {what} are nested more than {MAX_DEPTH} deep. Flatten them.")
     if isinstance(value, str):
         limits.check_text(value, f"text in the {what}", may_be_empty=True)
+    elif isinstance(value, float):
+        limits.check_number(value, f"A number in the {what}")
     elif isinstance(value, dict | list):
         for item in value:
-            _check_strings(item, what, depth + 1)
+            _check_values(item, what, depth + 1)
         for item in value.values() if isinstance(value, dict) else ():
-            _check_strings(item, what, depth + 1)
+            _check_values(item, what, depth + 1)

@@ -36,7 +36,7 @@ from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import examples, text_box
 from demos.ui.replies import Past, Replying
-from demos.ui.writing import N_LISTED, View, Writing
+from demos.ui.writing import N_LISTED, Desk, View, Writing
 
 LEAD = "Write a message and end the turn: the model goes on with the document."
 EXAMPLES = (
@@ -46,6 +46,7 @@ EXAMPLES = (
 )
 SYSTEM = "You are a helpful assistant. Answer in one sentence."
 COMPACT = "Compact: special tokens as ◆"
+Boxes = tuple[gr.Textbox, gr.Textbox, gr.Markdown]  # system prompt, message, note
 
 
 def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, Any]:
@@ -218,39 +219,22 @@ def build(page: Page) -> None:
         compact = gr.Checkbox(False, label=COMPACT, container=False, elem_classes="lab-switch")
     note = gr.Markdown("", elem_classes="lab-quiet", visible=False)
     opening = page.opening_text(DEMO.slug, EXAMPLES[0])
-    with gr.Row(equal_height=True):
-        system = text_box(SYSTEM, "System prompt (may be empty)", lines=1, scale=3)
-        user = text_box(opening, "Your message", lines=1, scale=4)
-        end = gr.Button("End turn", scale=1, min_width=100)
-    examples(user, EXAMPLES)
+    system, user, end = _place_message(opening)
     with gr.Column(elem_classes="lab-writing"):
         strip = TokenStrip(name="The document, token by token", lines=8)
-        go, stop, back, forth, new = writing.step_buttons("Generate the reply", "New chat")
+        steps = writing.step_buttons("Generate the reply", "New chat")
         settings = replies.place_settings()
         desk = writing.place(Branches.of(Conversation()), strip)
-    buttons = replies.place_buttons()
-    beside = replies.place_table()
+    buttons, beside = replies.place_buttons(), replies.place_table()
     paths.build_comparison(page, desk.branches, desk.tree)
     panel = messages.build(page, STEPS, desk)
     forcing.build(page, STEPS, desk)
-    boxes = [system, user, *settings, desk.n_ahead]
-    link_row.build(page, link_of, [desk.branches, strip, *boxes])
+    link_row.build(page, link_of, [desk.branches, strip, system, user, *settings, desk.n_ahead])
 
-    past, outputs = desk.branches, desk.outputs
-    typed = [past, system, user]
-    # change, not input: see the Tokenizer. One event, or an older answer could come last
-    typing = partial(gr.on, [system.change, user.change])
-    given = [page.query, *typed]
-    page.connect(
-        typing, retyped, given, [strip, note], latest_only=True, uses_model=False, shows=past
-    )
+    go, stop, back, forth, new = steps
+    _connect_message(page, desk, (system, user, note))
     writing.connect(page, STEPS, desk, forth)
-    desk.shown += [
-        page.connect(end.click, end_turn, typed, [*outputs, user, note]),
-        page.connect(user.submit, end_turn, typed, [*outputs, user, note]),
-        page.connect(back.click, undo, [past, user], [*outputs, user], latest_only=True),
-        page.connect(new.click, new_chat, [past], outputs),
-    ]
+    _connect_turns(page, desk, (end, back, new), (system, user, note))
     breaking.build(page, BREAKS, desk)
     templates_panel.build(page, desk, system, user)
     replies.connect(page, REPLIES, desk, (go, stop), buttons, settings, beside)
@@ -258,14 +242,50 @@ def build(page: Page) -> None:
     page.connect(compact.change, fold, [compact], [strip], latest_only=True, uses_model=False)
 
     def after(event: Any) -> None:
-        given, shown = [past, system, panel.editor], [note, *panel.outputs]
+        given, shown = [desk.branches, system, panel.editor], [note, *panel.outputs]
         page.connect(event.then, follow, given, shown, latest_only=True, uses_model=False)
 
     for event in desk.shown:
         after(event)
-    shown = [*outputs, user, note, system, *settings, desk.n_ahead]
-    otherwise = partial(first_view, opening=opening)
+    shown = [*desk.outputs, user, note, system, *settings, desk.n_ahead]
+    otherwise, typed = partial(first_view, opening=opening), [desk.branches, system, user]
     link_row.first_view(page, DEMO.slug, restore, shown, otherwise, typed, then=after)
+
+
+def _place_message(opening: str) -> tuple[gr.Textbox, gr.Textbox, gr.Button]:
+    """(system prompt, message, end turn), with examples below."""
+    with gr.Row(equal_height=True):
+        system = text_box(SYSTEM, "System prompt (may be empty)", lines=1, scale=3)
+        user = text_box(opening, "Your message", lines=1, scale=4)
+        end = gr.Button("End turn", scale=1, min_width=100)
+    examples(user, EXAMPLES)
+    return system, user, end
+
+
+def _connect_message(page: Page, desk: Desk, message: Boxes) -> None:
+    """The message is seen in the document while it is typed."""
+    system, user, note = message
+    # change, not input: see the Tokenizer. One event, or an older answer could come last
+    typing = partial(gr.on, [system.change, user.change])
+    given, shown = [page.query, desk.branches, system, user], [desk.strip, note]
+    page.connect(
+        typing, retyped, given, shown, latest_only=True, uses_model=False, shows=desk.branches
+    )
+
+
+def _connect_turns(
+    page: Page, desk: Desk, buttons: tuple[gr.Button, gr.Button, gr.Button], message: Boxes
+) -> None:
+    """What ending a turn, Undo and “New chat” do; ``buttons`` in this order."""
+    (end, back, new), (system, user, note) = buttons, message
+    past, outputs = desk.branches, desk.outputs
+    typed = [past, system, user]
+    desk.shown += [
+        page.connect(end.click, end_turn, typed, [*outputs, user, note]),
+        page.connect(user.submit, end_turn, typed, [*outputs, user, note]),
+        page.connect(back.click, undo, [past, user], [*outputs, user], latest_only=True),
+        page.connect(new.click, new_chat, [past], outputs),
+    ]
 
 
 DEMO = Demo(slug="chat-document", title="Chat-as-Document", order=5, build=build)

@@ -37,7 +37,7 @@ SECONDS_BETWEEN = 3.0
 COMPLETIONS = "/v1/completions"
 GREEDY = {"max_tokens": 1, "temperature": 0, "top_p": 1, "repetition_penalty": 1}
 KNOWN_SHARE, SCORED_SHARE = 0.7, 0.3  # of the memory that settings allow
-NO_DTYPE = "numbers as the server computes them"
+NO_DTYPE = "server's precision"  # stands in a narrow place; LAB_DTYPE can say more
 Json = dict[str, Any]
 
 

@@ -48,10 +48,11 @@ class Known:
     def distribution(self, vocab_size: int) -> Distribution:
         """With -inf for every other token, and all their mass as the tail."""
         logprobs = np.full(vocab_size, -np.inf, dtype=np.float32)
-        inside = self.ids < vocab_size
-        logprobs[self.ids[inside]] = self.logprobs[inside]
-        whole = np.count_nonzero(inside) == vocab_size
-        return Distribution(logprobs, 0.0 if whole else self.rest_mass)
+        named = self.ids < vocab_size
+        inside = Known(self.ids[named], self.logprobs[named])
+        logprobs[inside.ids] = inside.logprobs
+        whole = len(inside.ids) == vocab_size
+        return Distribution(logprobs, 0.0 if whole else inside.rest_mass)
 
 
 def _readable(read: Callable[..., Answer]) -> Callable[..., Answer]:

@@ -106,16 +106,18 @@ class LocalText:
 
 
 def _json(folder: str, name: str) -> dict[str, Any]:
-    """One of the model's own files; empty where there is none."""
-    file = Path(folder) / f"{name}.json"
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+    """One of the model's own files, of a folder or of the Hub; empty where there is none."""
+    from transformers.utils import cached_file
+
+    file = cached_file(folder, f"{name}.json", _raise_exceptions_for_missing_entries=False)
+    return dict(json.loads(Path(file).read_text(encoding="utf-8"))) if file else {}
 
 
 def local_text(settings: Settings, root: str, report: Report) -> LocalText | None:
     """The tokenizer that LAB_MODEL names, or else the server's own model name; None for neither.
 
-    Of a model on the Hub only the tokenizer is fetched. Raises ConfigError when LAB_MODEL
-    names something that can't be had: the person who set it wants it used.
+    Of a model on the Hub only the tokenizer and its settings are fetched. Raises ConfigError
+    when LAB_MODEL names something that can't be had: the person who set it wants it used.
     """
     name = settings.model or root
     spec = catalogue.find(name)

@@ -13,6 +13,7 @@ from core.chat import Guard, guarded, spells_special
 from core.engines import Message
 from core.engines.pieces import spelt
 from core.engines.remote_answers import text_of, token_ids, token_names
+from core.engines.remote_wire import UNKNOWN as GONE
 from core.engines.remote_wire import Refused, Wire, as_sentence
 from core.errors import ConfigError, InputError, NoChatTemplate
 from core.progress import Progress, Report
@@ -76,10 +77,14 @@ class ServerText:
 
     def _ids(self, text: str, add_special_tokens: bool = False) -> tuple[int, ...]:
         body = {"prompt": text, "add_special_tokens": add_special_tokens}
+        return token_ids(self._told("/tokenize", body, "text"))
+
+    def _told(self, path: str, body: Json, what: str) -> Json:
+        """The answer about a ``what`` (text, document); a refusal is a sentence."""
         try:
-            return token_ids(self._post("/tokenize", body))
+            return self._post(path, body)
         except Refused as refusal:
-            raise as_sentence(refusal, "text") from refusal
+            raise as_sentence(refusal, what) from refusal
 
     def _post(self, path: str, body: Json) -> Json:
         return self._wire.post(path, {"model": self._model, **body})
@@ -87,7 +92,8 @@ class ServerText:
     def decode(self, ids: Ids) -> str:
         """The bytes of the ids as UTF-8; asked for where one has unknown bytes; see TextSide."""
         if not self._unknown.isdisjoint(ids):
-            return text_of(self._post("/detokenize", {"tokens": [int(i) for i in ids]}))
+            body = {"tokens": [int(i) for i in ids]}
+            return text_of(self._told("/detokenize", body, "document"))
         joined = b"".join(token.piece for token in self.vocabulary.tokens(ids))
         return joined.decode("utf-8", errors="replace")
 
@@ -132,6 +138,8 @@ class ServerText:
         try:
             return token_ids(self._post("/tokenize", body | ({"tools": tools} if tools else {})))
         except Refused as refusal:
+            if refusal.status == GONE:
+                raise as_sentence(refusal, "chat") from refusal
             if re.search(r"chat template is no longer allowed|no chat template|must provide a chat "
                          r"template|does not.*chat template", refusal.message):  # fmt: skip
                 raise NoChatTemplate(
@@ -168,7 +176,10 @@ class ServerText:
             report(Progress("Asking for the vocabulary", start, self.vocab_size, "tokens"))
             stop = min(start + CHUNK, self.vocab_size)
             ids = [i for one in range(start, stop) for i in (one, *between)]
-            texts = text_of(self._post("/detokenize", {"tokens": [*between, *ids]}))
+            try:
+                texts = text_of(self._post("/detokenize", {"tokens": [*between, *ids]}))
+            except Refused as refusal:
+                raise _no_vocabulary() from refusal
             found = texts.removeprefix(BETWEEN).split(BETWEEN)[: stop - start]
             if len(found) != stop - start:
                 raise _no_vocabulary()
@@ -192,12 +203,13 @@ class ServerText:
         asked = {"add_special_tokens": False, "return_token_strs": True}
         byte_level = any(
             "Ġ" in name
-            for _, name in token_names(self._post("/tokenize", {"prompt": " a", **asked}))
+            for _, name in token_names(self._told("/tokenize", {"prompt": " a", **asked}, "text"))
         )
         unknown = {i for i, piece in enumerate(pieces) if UNKNOWN.encode() in piece}
         for text in _texts_of_parts():
             report(Progress("Asking for parts of characters"))
-            for i, name in token_names(self._post("/tokenize", {"prompt": text, **asked})):
+            body = {"prompt": text, **asked}
+            for i, name in token_names(self._told("/tokenize", body, "text")):
                 if i in unknown:
                     pieces[i] = spelt(name, byte_level)
                     unknown.remove(i)

@@ -30,7 +30,7 @@ class Refused(Exception):
     """The server understood the question and says no (HTTP 4xx); not for a person's eyes."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message[:MOST_QUOTED])
+        super().__init__(message[:MOST_QUOTED].rstrip(" ."))  # it stands inside a sentence
         self.status = status
         self.message = message
 
@@ -92,7 +92,6 @@ class Wire:
         for number in range(most_tries):
             answer = self._try(method, path, body, deadline - self._clock())
             if not isinstance(answer, _Trouble):
-                self.trouble = ""
                 return answer
             trouble = answer
             pause = _pause(number) if trouble.pause is None else trouble.pause
@@ -110,10 +109,13 @@ class Wire:
             return _Trouble("it took too long to answer")
         except httpx.TransportError:
             return _Trouble("it can't be reached, or the connection broke off")
+        except httpx.DecodingError:
+            return _Trouble("its answer was cut off")
         if response.status_code in AGAIN:
             busy = response.status_code == BUSY
             why = "it has too much to do" if busy else f"it failed (HTTP {response.status_code})"
             return _Trouble(why, _retry_after(response))
+        self.trouble = ""  # it answers, be it with a no
         _check(response)
         try:
             answer = response.json()
@@ -155,7 +157,7 @@ def _check(response: httpx.Response) -> None:
         )
     if 400 <= status < 500:
         raise Refused(status, _message(response))
-    if status != 200:
+    if status != 200 or "html" in response.headers.get("content-type", ""):
         raise not_understood()
 
 

@@ -7,13 +7,13 @@ answer is said once for each event. Knows nothing of how a GPU is lent.
 import logging
 from collections import deque
 from contextlib import suppress
-from urllib.parse import parse_qsl
 
 import gradio as gr
 from gradio.context import LocalContext
 
 from core.engines import Engine
 from core.errors import LabError
+from core.questions import with_question
 from demos.ui.lab import Lab
 
 log = logging.getLogger("token_lab")
@@ -48,10 +48,10 @@ def prepare(lab: Lab, engine: Engine) -> int:
 
     Returns of how many pages.
     """
-    pages = [(slug, {}) for slug in lab.openings]
-    for question in lab.course.questions:
+    pages: list[tuple[str, dict[str, str]]] = [(slug, {}) for slug in lab.openings]
+    for n, question in enumerate(lab.course.questions, start=1):
         if question.state.demo in lab.openings:
-            pages.append((question.state.demo, dict(parse_qsl(question.query))))
+            pages.append((question.state.demo, with_question(lab.course, {"q": str(n)})))
     for slug, query in pages:
         with suppress(LabError):  # the page will say so
             lab.openings[slug](engine, query)

@@ -27,6 +27,10 @@ COPY = f"""(query) => {{
   navigator.clipboard?.writeText(link).catch(() => {{}});
   return link;
 }}"""
+ELSEWHERE = (
+    "This link is about a demo that is not on this page, so the page opens as it always does. "
+    "Open the link where it was copied."
+)
 PASTE = (
     "Put it into the source of a course page. The script lets frames grow with what they show: "
     "once on a page is enough."
@@ -98,7 +102,9 @@ def first_view(
     """
 
     def opened(engine: Engine, query: Any, *values: Any) -> Iterator[tuple[Any, ...]]:
-        begin = Opening(slug, page.lab.course.texts.get(slug, ""), restore, otherwise)
+        text, home = page.lab.course.texts.get(slug, ""), page.home or slug
+        on_page = tuple(page.lab.openings) if page.on_tabs else (home,)
+        begin = Opening(slug, text, restore, otherwise, home, on_page)
         yield from begin.views(engine, query, values, len(shown))
 
     def open_once(engine: Engine, query: Mapping[str, str]) -> None:
@@ -113,22 +119,27 @@ def first_view(
 
 @dataclass(frozen=True)
 class Opening:
-    """How a demo's page opens; ``text`` is the course's, for a link that says none."""
+    """How a demo's page opens; ``text`` is the course's, for a link that says none.
+
+    ``home`` and ``on_page`` are those of ``linked_state``.
+    """
 
     slug: str
     text: str
     restore: Callable[..., Any]
     otherwise: Callable[..., Any]
+    home: str = TokenizerLink.demo
+    on_page: tuple[str, ...] = tuple(STATES)
 
     def views(
         self, engine: Engine, query: Any, values: Sequence[Any], n_shown: int
     ) -> Iterator[tuple[Any, ...]]:
         """The first views, each with ``n_shown`` results and the line about the link."""
-        state, notes = linked_state(query, self.slug)
+        state, notes = linked_state(query, self.slug, self.home, self.on_page)
         if state is not None:
-            checked, more = checked_for(engine, self._with_text(state))
-            notes = notes + more
             try:
+                checked, more = checked_for(engine, self._with_text(state))
+                notes = notes + more
                 for view in _views(self.restore(engine, checked)):
                     yield *view, _about(notes)
                 return
@@ -136,7 +147,7 @@ class Opening:
                 notes = [*notes, str(error)]
         for view in _views(self.otherwise(engine, *values)):
             # the demos of a page share the line: one that no link is about leaves it alone
-            about = _about(notes) if state is not None else gr.skip()
+            about = _about(notes) if state is not None or notes else gr.skip()
             yield *view, *[gr.skip()] * (n_shown - len(view)), about
 
     def _with_text(self, state: LinkState) -> LinkState:
@@ -144,20 +155,36 @@ class Opening:
         return state if begun else replace(state, text=self.text)
 
 
-def linked_state(query: Any, slug: str) -> tuple[Any, list[str]]:
-    """(state, notes) of a query; no state where it is no link, or one to another demo."""
+def linked_state(
+    query: Any,
+    slug: str,
+    home: str = TokenizerLink.demo,
+    on_page: Sequence[str] = tuple(STATES),
+) -> tuple[Any, list[str]]:
+    """(state, notes) of a query; no state where it is no link, or one to another demo.
+
+    ``home`` is the demo that says so where the link is about none of the demos ``on_page``.
+    """
     if not isinstance(query, Mapping) or "v" not in query:
         return None, []
-    named = query.get("demo", slug)
-    about = named if named in STATES else TokenizerLink.demo  # it tells that there is no such demo
-    return from_query(query, slug) if about == slug else (None, [])
+    about = _named(query.get("demo", slug)) or home
+    if about == slug:
+        return from_query(query, slug)
+    # a question of the course has its own way to the page of its demo
+    nobody_else = slug == home and about not in on_page and "q" not in query
+    return None, [ELSEWHERE] if nobody_else else []
 
 
 def linked_tab(query: Any) -> str | None:
-    """The demo a query links to, for a page with tabs; None where it is no link."""
+    """The demo a query links to, for a page with tabs; None where it is no link to one."""
     if not isinstance(query, Mapping) or not {"v", "demo"} <= query.keys():
         return None
-    return from_query(query)[0].demo
+    return _named(query["demo"])
+
+
+def _named(slug: Any) -> str | None:
+    """A demo that links can be about; None for every other name."""
+    return slug if isinstance(slug, str) and slug in STATES else None
 
 
 def _views(result: Any) -> Iterator[tuple[Any, ...]]:

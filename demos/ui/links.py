@@ -159,15 +159,14 @@ def _standing(
     engine: Engine, written: Conversation, state: ChatLink
 ) -> tuple[tuple[Any, ...], tuple[int, ...]]:
     """(messages, reaches): the first ones that stand whole, then one for each later turn."""
-    first = len(written.messages)
-    n = sum(1 for reach in written.reaches if reach <= state.templated)
-    later = state.messages[first:]
-    n_before = len(chat.turns(written.rendered, engine.vocabulary)) - 1
+    later = state.messages[len(written.messages) :]
+    whole = tuple(reach for reach in written.reaches if reach <= state.templated)
+    standing = max(whole, default=0)
     found = chat.turns(ChatDocument(state.ids, written.turn_start), engine.vocabulary)
-    ends = [_end_of(turn, state.ids, engine.info.stop_ids) for turn in found[n_before:]]
-    ends = ends[: len(later)]
-    messages = (*written.messages[:n], *later[: len(ends)])
-    return messages, (*written.reaches[:n], *ends)
+    # the first may have been begun by the template, and cut before it was ended
+    anew = [turn for turn in found if turn.stop > state.templated and turn.start >= standing]
+    ends = tuple(_end_of(turn, state.ids, engine.info.stop_ids) for turn in anew[: len(later)])
+    return (*written.messages[: len(whole)], *later[: len(ends)]), (*whole, *ends)
 
 
 def _end_of(turn: chat.Turn, ids: tuple[int, ...], stop_ids: frozenset[int]) -> int:

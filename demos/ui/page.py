@@ -78,7 +78,8 @@ def build_app(demos: Sequence[Demo], lab: Lab) -> gr.Blocks:
 
         def open_tab(request: gr.Request) -> Any:
             slug = linked_tab(with_question(lab.course, request.query_params))
-            return gr.Tabs(selected=slug) if slug else gr.skip()
+            here = slug in [demo.slug for demo in demos]
+            return gr.Tabs(selected=slug) if here else gr.skip()
 
         app.load(
             open_tab, outputs=tabs, queue=False, show_progress="hidden", api_visibility="private"

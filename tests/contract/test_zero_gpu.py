@@ -123,6 +123,15 @@ def test_text_never_takes_a_gpu(engine, lender):
     assert lender.calls == []
 
 
+def test_what_is_kept_of_a_text_is_never_taken_for_its_prediction(engine):
+    """However few candidates a score is asked for."""
+    ids = api.context_ids(engine, TEXT)
+    distribution, scored = engine.next(ids), engine.score(ids, top_n=0)
+    assert scored.ids == ids
+    assert scored.top_ids.shape == (len(ids), 0)
+    assert engine.next(ids) is distribution
+
+
 def test_the_stock_is_answered_without_a_gpu(engine, lender, quota_error):
     """What was asked before the GPU was lent is kept for good."""
     lender.refusal = quota_error

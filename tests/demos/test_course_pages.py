@@ -87,6 +87,13 @@ def test_a_question_on_a_page_of_another_demo(asking):
     assert link_row.linked_state(query, "surprisal")[0].text == "x"
 
 
+def test_a_link_to_a_demo_that_the_course_leaves_out(asking):
+    """No tab is chosen that there is not: the first one opens."""
+    for named in ("sampling", "x"):
+        assert visited(asking, 0, v="1", demo=named, text="x")[2] == gr.skip()
+    assert visited(asking, 0, v="1", demo="tokenizer", text="x")[2].selected == "tokenizer"
+
+
 def test_a_visit_without_a_question(asking):
     """No question, or one that there is not: the page as always, and the list of all."""
     for given, refused in (({}, False), ({"q": "3"}, True), ({"q": "<script>"}, True)):

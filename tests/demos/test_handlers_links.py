@@ -5,6 +5,7 @@ import pytest
 from handling import chip_ids, click, last, span
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from vllm_in_memory import Server, refused
 
 from core import link_states, tool_form
 from core.errors import InputError
@@ -272,6 +273,22 @@ def test_chat_under_way(engine, at):
     assert [r["cells"][:3] for r in after["rows"]] == [r["cells"][:3] for r in before["rows"]]
 
 
+@pytest.mark.parametrize("n_fewer", [1, 2, 4])
+def test_chat_that_was_cut_inside_a_turn_of_the_template(engine, n_fewer):
+    """The user's turn, shortened and gone on with: each message reaches as far as it did."""
+    empty = chat_document.Branches.of(chat_document.Conversation())
+    past, _ = ended(engine, empty, "Hello you all")
+    user = past.now.cut(past.now.reaches[-1] - n_fewer)
+    past, _ = ended(engine, past.go(user), "And then?")
+    *_, (past, *_) = chat_document.REPLIES.reply(engine, past, "greedy", 1, 1, 3)
+    past, strip = ended(engine, past, "Why?")
+    talk = past.now
+    back = restored(engine, chat_link(engine, past, strip))
+    assert_same_chat(back, talk)
+    for at in (*talk.reaches, *(reach - 1 for reach in talk.reaches)):
+        assert back.cut(at).messages == talk.cut(at).messages
+
+
 def assert_same_chat(back, talk):
     """All but what the model gave the picked tokens, which differs in the last digits."""
     for name in vars(talk).keys() - {"picks"}:
@@ -425,6 +442,47 @@ def test_one_demo_at_most_opens_a_link():
         assert state.text == "x"
 
 
+def test_a_link_to_no_demo_of_a_page_is_told_once():
+    """By the first demo of the page, whichever it is; a demo that is there keeps its link."""
+    shown = ("surprisal", "sampling")
+
+    def told(named, **more):
+        query = {"v": "1", "demo": named, "text": "x"} | more
+        return [link_row.linked_state(query, slug, shown[0], shown) for slug in shown]
+
+    assert told("chat-document") == [(None, [link_row.ELSEWHERE]), (None, [])]
+    assert told("chat-document", q="2") == [(None, [])] * 2  # the question leads to its own page
+    (state, notes), other = told("no such demo")
+    assert (state.demo, state.text, other) == ("surprisal", "x", (None, []))
+    assert "does not exist" in notes[0]
+    assert [state and state.demo for state, _ in told("sampling")] == [None, "sampling"]
+    assert [notes for _, notes in told("sampling")] == [[], []]
+
+
+def test_a_page_alone_tells_of_a_link_to_another_demo(toy):
+    """It opens as it always does, with the sentence on it."""
+    opening = link_row.Opening(
+        "next-token", "", next_token.restore, next_token.start, "next-token", ("next-token",)
+    )
+    ((branches, *_, about),) = opening.views(
+        toy, {"v": "1", "demo": "sampling", "text": "x"}, ["The first"], 9
+    )
+    assert branches == next_token.start(toy, "The first")[0]
+    assert about == {"value": link_row.ELSEWHERE, "visible": True} | about
+
+
+def test_a_link_that_a_server_refuses_to_read_says_so():
+    """A text that the server's tokenizer does not take: the page opens as without a link."""
+    server = Server()
+    engine = server.open()
+    server.faults = [refused("too long a text")]
+    opening = link_row.Opening("next-token", "", next_token.restore, next_token.start)
+    query = {"v": "1", "demo": "next-token", "text": "zzz"}
+    *_, (branches, *_, about) = opening.views(engine, query, ["The first"], 9)
+    assert branches.now.ids == next_token.start(engine, "The first")[0].now.ids
+    assert "too long a text" in about["value"]
+
+
 LINK = "http://127.0.0.1:7860/?v=1&demo=sampling&text=x"
 
 
@@ -450,7 +508,8 @@ def test_there_is_no_embed_code_before_there_is_a_link():
 def test_a_link_opens_its_tab():
     """Only a link chooses a tab."""
     assert link_row.linked_tab({"v": "1", "demo": "sampling"}) == "sampling"
-    for query in (None, {}, {"v": "1"}, {"demo": "sampling"}):
+    unknown = ({"v": "1", "demo": "x"}, {"v": "1", "demo": []})
+    for query in (None, {}, {"v": "1"}, {"demo": "sampling"}, *unknown):
         assert link_row.linked_tab(query) is None
 
 

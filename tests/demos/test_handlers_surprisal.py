@@ -247,3 +247,8 @@ def test_the_page_offers_exact_numbers_where_it_shows_others(quick, toy):
     assert "dtype=torch.bfloat16" in rounded[6]
     assert "dtype=torch.float32" in precise[6]
     assert "computed in" not in facts(last(surprisal.read(toy, TEXT))[2])
+
+
+def test_what_a_server_computes_in_is_said_in_few_words(remote):
+    """It stands in a narrow place beside the numbers; it never claims float32 unasked."""
+    assert facts(last(surprisal.read(remote, TEXT))[2])["computed in"] == "server's precision"

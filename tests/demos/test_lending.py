@@ -10,6 +10,7 @@ from gradio.context import LocalContext
 from core import api
 from core.course import parse_course
 from core.engines.toy import ToyEngine
+from core.questions import with_question
 from demos import discover
 from demos.ui import lending
 from demos.ui.background import reporting
@@ -33,6 +34,14 @@ demo = "sampling"
 [questions.state]
 ids = [256, 84, 104, 101]
 at = 3
+"""
+
+WITHOUT_SYSTEM = """
+[[questions]]
+text = "Who speaks?"
+demo = "chat-document"
+[questions.state]
+system = ""
 """
 
 
@@ -95,6 +104,16 @@ def test_whoever_opens_a_prepared_page_asks_nothing_new(lab, engine):
     lending.prepare(lab, engine)
     assert engine.asked != []
     assert set(engine.asked) <= engine.before
+
+
+def test_a_question_is_prepared_with_the_very_query_its_visitors_have(lab, engine, monkeypatch):
+    """Also what it sets to nothing, such as a chat without a system prompt."""
+    monkeypatch.setattr(lab, "course", parse_course(WITHOUT_SYSTEM))
+    asked = []
+    monkeypatch.setattr(lab, "openings", {"chat-document": lambda _, query: asked.append(query)})
+    lending.prepare(lab, engine)
+    assert asked == [{}, with_question(lab.course, {"q": "1"})]
+    assert asked[1]["system"] == ""
 
 
 def test_an_engine_that_can_not_be_opened_still_gets_a_page(lab):

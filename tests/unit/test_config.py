@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.config import DEFAULT_MAX_TOKENS, Settings
+from core.engines.remote_wire import Wire
 from core.errors import ConfigError
 
 
@@ -99,6 +100,13 @@ def test_a_space_says_itself_that_a_gpu_is_lent(said, is_lent):
         "http://me:secret@a:8000",
         "http://a/?key=secret",
         "x y",
+        "http://[::1",
+        "http://a:port",
+        "http://a:8000:8000",
+        "http://model..test",
+        "http://" + "a" * 64,
+        "http://a\x7fb",
+        "http://a/\x01",
     ],
 )
 def test_an_address_that_can_not_be_one_is_told(url):
@@ -106,6 +114,31 @@ def test_an_address_that_can_not_be_one_is_told(url):
     with pytest.raises(ConfigError, match="LAB_ENGINE_URL must be the address") as caught:
         Settings.from_env({"LAB_ENGINE_URL": url})
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8000",
+        "https://gpu_1.example.org/lab/v1",
+        "http://[::1]:8000",
+        "http://modell-süd.test.",
+        "http://vllm",
+    ],
+)
+def test_an_address_that_can_be_one_is_taken(url):
+    """As it stands, and as a client for HTTP takes it."""
+    assert Settings.from_env({"LAB_ENGINE_URL": f" {url}\n"}).engine_url == url
+    Wire(url).close()
+
+
+@pytest.mark.parametrize("key", ["geheim-ключ", "two words", "a\x07b", "a\nb", "…"])
+def test_a_key_that_no_request_can_carry_is_told(key):
+    """At the start and not as a bug later; the key is not repeated."""
+    with pytest.raises(ConfigError, match="LAB_ENGINE_KEY") as caught:
+        Settings.from_env({"LAB_ENGINE_KEY": key})
+    assert key not in str(caught.value)
+    assert Settings.from_env({"LAB_ENGINE_KEY": " sk-1_a+/=.~\n"}).engine_key == "sk-1_a+/=.~"
 
 
 def test_the_key_is_not_printed():

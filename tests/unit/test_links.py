@@ -329,6 +329,9 @@ BAD_JSON = (
     '[{"role":"user","content":"x","n":' + "9" * 5000 + "}]", '[{"role":"","content":"x"}]',
     '[{"role":"' + "r" * 41 + '","content":"x"}]', "[" + "{}," * 300 + "{}]",
     '[{"role":"user","content":"x","deep":' + "[" * 40 + "]" * 40 + "}]", "__import__('os')",
+    '[{"role":"user","content":"x","n":1' + "0" * 400 + "}]", '[{"n":-1' + "0" * 4000 + "}]",
+    '[{"role":"user","content":"x","n":1' + "0" * 5000 + "}]",
+    '[{"role":"user","content":"x","n":1e999}]', '[{"role":"user","content":"x","n":-Infinity}]',
 )  # fmt: skip
 BAD_DRAWS = (
     "", ":", "1", "1:0.5", "1:2:1:0:1:0", "1:nan:1:0:1:0", "1:0.5:1:0:1", "1:0.5:1:0:0:0",
@@ -361,6 +364,16 @@ HOSTILE = {
     "v": (*BAD_NUMBERS, "0", "2", "1.0", "v1"),
 }  # fmt: skip
 CASES = [(name, value) for name, values in HOSTILE.items() for value in values]
+
+
+@pytest.mark.parametrize(
+    "number", [10**17, 10**400, -(10**4000), float("inf"), float("nan")], ids=range(5)
+)
+def test_a_number_that_no_link_holds_exactly_is_a_sentence(number):
+    """A tool call with such an argument is refused when its link is made, not with a bug."""
+    call = {"role": "assistant", "content": "", "tool_calls": [{"arguments": {"a": number}}]}
+    with pytest.raises(LabError, match="can't be put into a link"):
+        to_query(ChatLink(messages=({"role": "user", "content": "x"}, call)))
 
 
 @pytest.mark.parametrize("state", EXAMPLES, ids=lambda state: state.demo)

@@ -13,6 +13,7 @@ from core.messages import (
     MOST_TOOLS,
     checked_messages,
     checked_tools,
+    parse_messages,
 )
 
 CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
@@ -51,6 +52,19 @@ def test_any_json_is_messages_or_a_sentence(value):
     else:
         assert [set(m) - {"tool_calls"} for m in found] == [{"role", "content"}] * len(value)
         json.dumps(found).encode()
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e400", "NaN", "Infinity"])
+def test_a_number_that_json_can_not_hold_is_a_sentence(number):
+    """Python reads 1e999 as infinity, which no template and no server can be given."""
+    call = f'[{{"name": "add", "arguments": {{"a": [{number}]}}}}]'
+    for check in (
+        lambda: parse_messages(f'[{{"role": "user", "content": "x", "n": {number}}}]'),
+        lambda: checked_tools(f'[{{"name": "add", "parameters": {{"most": {number}}}}}]'),
+        lambda: checked_messages([message("assistant", "", tool_calls=call)]),
+    ):
+        with pytest.raises(InputError, match=r"finite|no number in JSON"):
+            check()
 
 
 @given(JSON | JSON.map(lambda value: json.dumps(value)) | st.text())

@@ -94,6 +94,7 @@ def test_an_id_past_the_vocabulary_stays_in_the_tail():
     known = Known.of({3: math.log(0.6), 12: math.log(0.3)})
     distribution = known.distribution(10)
     assert distribution.order.tolist() == [3]
+    assert distribution.tail_mass == pytest.approx(0.4)
 
 
 def test_many_documents_are_one_request(server):
@@ -215,7 +216,7 @@ def test_what_the_header_says(server):
     assert not info.recomputes
     assert "Not exact" in info.note
     assert "LAB_MODEL" in info.note
-    assert "float32" not in info.dtype
+    assert info.dtype == "server's precision"
     assert server.open(dtype="bfloat16").info.dtype == "bfloat16"
     pickle.loads(pickle.dumps(info))
 
@@ -288,6 +289,7 @@ def test_a_wrong_key_ends_the_opening_at_once():
     "answer",
     [
         refused("Not Found", 404),
+        httpx.Response(200, html="<!doctype html><title>Sign in</title>"),
         httpx.Response(200, json={"data": []}),
         httpx.Response(200, json={"hello": "world"}),
         httpx.Response(200, json={"data": [{"id": "x", "max_model_len": "many"}]}),
@@ -362,7 +364,10 @@ def test_a_server_that_now_runs_another_model_is_told(server):
     """404: a sentence with what to do, on every verb that asks."""
     engine = server.open()
     server.model = "other"
-    for ask in (engine.next, engine.score, lambda ids: engine.tokenize("new words")):
+    words, part = (lambda ids: engine.tokenize("new words")), (lambda ids: engine.decode([0xFF]))
+    chat = [{"role": "user", "content": "Hello"}]
+    verbs = (engine.next, engine.score, words, part, lambda ids: engine.render_chat(chat))
+    for ask in verbs:
         with pytest.raises(ConfigError, match="Start Token Lab again"):
             ask(DOCUMENT)
 
@@ -439,6 +444,15 @@ def test_the_vocabulary_is_asked_for_once(server):
     assert asked_by(server, lambda: engine.decode(DOCUMENT)) == []
     assert engine.decode([0xFF]) == TOY.decode([0xFF])
     assert len(asked_by(server, lambda: engine.decode([0xFF]))) == 1
+
+
+@pytest.mark.parametrize("n", [0, 21, 22, 23, 24, 30], ids=lambda n: f"question {n}")
+def test_a_question_of_the_opening_that_is_refused_is_a_sentence(server, n):
+    """Models, the text between two ids, texts of ids, special tokens, names, their parts."""
+    server.faults = [*[None] * n, refused("not here")]
+    with pytest.raises(LabError, match=r"\.$"):
+        server.open()
+    assert server.faults == []
 
 
 def test_a_model_without_a_chat_template_says_so():

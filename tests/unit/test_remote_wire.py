@@ -19,6 +19,7 @@ PASSING = {
     "no connection": httpx.ConnectError("refused"),
     "broke off": httpx.RemoteProtocolError("peer closed connection"),
     "cut off": CUT_OFF,
+    "unreadable": httpx.DecodingError("incorrect header check"),
 }
 
 
@@ -109,6 +110,19 @@ def test_trouble_is_forgotten_with_the_next_answer():
     assert wire.trouble == ""
 
 
+def test_a_server_that_says_no_is_no_longer_away():
+    """It answers: the note about it goes, whatever it answers."""
+    for answer in (refused("too much"), httpx.Response(401), httpx.Response(200, json=[])):
+        server = Server()
+        wire = server.wire()
+        server.faults = [httpx.ConnectError("refused"), answer]
+        with pytest.raises(EngineAway):
+            wire.get(MODELS)
+        with pytest.raises((Refused, LabError)):
+            wire.get(MODELS)
+        assert wire.trouble == ""
+
+
 def test_a_wrong_key_is_said_at_once():
     """401 and 403 are not tried again; the sentence names the setting and never the key."""
     server = Server(key="right")
@@ -152,11 +166,17 @@ def test_a_refusal_carries_the_servers_words(answer):
     assert "too much" in str(told)
 
 
+def test_a_refusal_stands_inside_a_sentence():
+    """The server's own full stop is not doubled."""
+    assert "too long. Go back" in str(as_sentence(Refused(400, "This is too long. "), "text"))
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         httpx.Response(200, json=[1, 2]),
         httpx.Response(204),
+        httpx.Response(200, html="<!doctype html><title>Sign in</title>"),
         httpx.Response(301, headers={"location": "http://elsewhere.test/"}),
     ],
 )

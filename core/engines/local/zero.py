@@ -26,6 +26,7 @@ TOKENS_A_SECOND = 1000  # far fewer than a GPU computes: a call that takes longe
 SECONDS_BETWEEN_TRIES = 30  # when no GPU is free
 REFUSED = "ZeroGPU"  # every refusal is a Gradio error with a title that begins so
 QUOTA, BROKEN = "ZeroGPU quota exceeded", "ZeroGPU worker error"
+NEXT = -1  # before the ids of a distribution, where a scored text has its top_n
 VERBS = ("next_of_each", "score", "inside")
 Ask = Callable[..., Any]
 Tell = Callable[[str], None]
@@ -95,13 +96,13 @@ class LentPredictor:
 
     def next_of_each(self, documents: Sequence[Document]) -> list[Distribution]:
         """The distribution after each document, all missing ones in one call."""
-        found = {d: known for d in documents if (known := self._known((0, *d))) is not None}
+        found = {d: known for d in documents if (known := self._known((NEXT, *d))) is not None}
         missing = [document for document in dict.fromkeys(documents) if document not in found]
         if missing:
             answers, ours = self._answer("next_of_each", missing)
             for document, answer in zip(missing, answers, strict=True):
                 found[document] = answer
-                self._keep(ours, (0, *document), answer, answer.logprob_by_id.nbytes)
+                self._keep(ours, (NEXT, *document), answer, answer.logprob_by_id.nbytes)
         return [found[document] for document in documents]
 
     def score(self, ids: Document, top_n: int, report: ScoreReport | None) -> ScoredText:
