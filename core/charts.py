@@ -34,8 +34,9 @@ def share_by_rank(distribution: Distribution) -> go.Figure:
             hovertemplate="top %{x:,} tokens hold %{y:.6f}<extra></extra>",
         )
     )
-    for share in (0.5, 0.9):
-        n = int(np.searchsorted(edges, share)) + 1
+    # the point of a share that needs no more tokens than the next one is that of the next one
+    reached = {int(np.searchsorted(edges, share)) + 1: share for share in (0.5, 0.9)}
+    for n, share in reached.items():
         if n <= len(edges):
             side = "bottom right" if n < 30 else "top left"  # the line rises: both are free
             _point(figure, n, edges[n - 1], f"{n:,} for {share:.0%}", side)
@@ -161,8 +162,9 @@ def bits_along(
 
 
 def _heat_colour(bits: float | None) -> str:
-    """The strip's colour, from the third step up so that it shows on a white page."""
-    return palette.HEAT["light"][max(2, palette.heat_level(bits or 0.0))]
+    """One colour, the stronger the more bits: like the strip, on a white page and on a dark one."""
+    red, green, blue = palette.channels(palette.SURPRISE)
+    return f"rgba({red},{green},{blue},{0.25 + 0.75 * palette.heat_level(bits or 0.0) / 7:.2f})"
 
 
 def _mean(bits: np.ndarray) -> float | None:

@@ -48,6 +48,7 @@ MODEL = "#4c88d3"
 SAMPLER = "#cf7b26"
 CHOSEN = "#1f9e56"
 REST = "#8f8f8f"
+SURPRISE = "#cc6a1f"
 
 INKS = ("#000000", "#ffffff")  # one of them has 4.5 : 1 on any colour; softer ones do not
 
@@ -65,7 +66,7 @@ def change_level(bits: float) -> int:
 
 def blend(first: str, second: str, share: float) -> str:
     """The colour at ``share``, 0 to 1, of the way from one to another."""
-    pairs = zip(_channels(first), _channels(second), strict=True)
+    pairs = zip(channels(first), channels(second), strict=True)
     return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in pairs)
 
 
@@ -82,11 +83,11 @@ def contrast(first: str, second: str) -> float:
 
 def _luminance(colour: str) -> float:
     """WCAG relative luminance, 0 to 1."""
-    channels = [channel / 255 for channel in _channels(colour)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    shares = [channel / 255 for channel in channels(colour)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _channels(colour: str) -> list[int]:
+def channels(colour: str) -> list[int]:
     """Red, green and blue, 0 to 255."""
     return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]

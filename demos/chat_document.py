@@ -237,13 +237,14 @@ def build(page: Page) -> None:
     _connect_turns(page, desk, (end, back, new), (system, user, note))
     breaking.build(page, BREAKS, desk)
     templates_panel.build(page, desk, system, user)
-    replies.connect(page, REPLIES, desk, (go, stop), buttons, settings, beside)
+    drawn = replies.connect(page, REPLIES, desk, (go, stop), buttons, settings, beside, user)
     writing.connect_lookahead(page, desk)
     page.connect(compact.change, fold, [compact], [strip], latest_only=True, uses_model=False)
 
     def after(event: Any) -> None:
         given, shown = [desk.branches, system, panel.editor], [note, *panel.outputs]
         page.connect(event.then, follow, given, shown, latest_only=True, uses_model=False)
+        drawn(event)
 
     for event in desk.shown:
         after(event)

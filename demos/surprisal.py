@@ -26,7 +26,8 @@ from demos.ui.glossary import fact
 from demos.ui.panels import code_panel, examples, heat_legend, text_box
 
 LEAD = (
-    "Pale tokens were expected, strong ones surprised the model. Click one, or drag over several."
+    "The stronger the colour, the more the token surprised the model. "
+    "Click one, or drag over several."
 )
 EXAMPLES = (
     "The cat sat on the mat. The cat sat on the piano. The cat sat on the quadratic equation.",

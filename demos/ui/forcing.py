@@ -112,7 +112,7 @@ def find(engine: Engine, branches: Branches[Any], span: Any, query: Any) -> tupl
         known = views.only_most_likely(distribution)
         return gr.update(**views.no_candidates(f"“{query}”: {known}")), ""
     shown = f"the {len(entries)} most likely of " if len(found) > len(entries) else ""
-    title = f"“{query}”: {shown}{len(found):,} tokens" if entries else f"No token holds “{query}”"
+    title = f"“{query}”: {shown}{_counted(len(found))}" if entries else f"No token holds “{query}”"
     listing = views.Listing(entries, 0.0, 0)
     props = listing.props(engine.vocabulary, context, title) | {"rest": None}
     props["rows"] = [row | {"apart": False} for row in props["rows"]]
@@ -126,8 +126,12 @@ def preview(engine: Engine, text: Any) -> Any:
         return gr.update(tokens=[], heading="")
     ids = text_ids(engine, text)
     listed = ", ".join(map(str, ids[:40])) + (", …" if len(ids) > 40 else "")
-    counted = "1 token" if len(ids) == 1 else f"{len(ids):,} tokens"
-    return gr.update(tokens=views.chips(engine.vocabulary, ids), heading=f"{counted}: {listed}")
+    heading = f"{_counted(len(ids))}: {listed}"
+    return gr.update(tokens=views.chips(engine.vocabulary, ids), heading=heading)
+
+
+def _counted(n_tokens: int) -> str:
+    return "1 token" if n_tokens == 1 else f"{n_tokens:,} tokens"
 
 
 def build(page: Page, steps: Writing, desk: Desk) -> None:

@@ -9,7 +9,8 @@ GLOSSARY = {
     "piece": "The bytes a token stands for.",
     "vocabulary": "All tokens a model knows; it can write nothing else.",
     "special token": "A control token such as <bos>, which marks structure and spells no text.",
-    "special tokens": "Control tokens such as <bos>, which mark structure and spell no text.",
+    "special tokens": "Control tokens such as <|im_start|> or <bos>, which mark structure and "
+    "spell no text.",
     "characters per token": "How much text one token carries on average.",
     "context": "The document so far: everything the prediction is made from.",
     "next-token distribution": "A probability for every token of the vocabulary to come next.",
@@ -79,5 +80,6 @@ def fact(name: str, value: str, exact: str = "") -> dict[str, str]:
 
 
 def as_markdown() -> str:
-    """The whole glossary as a list."""
-    return "\n".join(f"- **{term}**: {sentence}" for term, sentence in GLOSSARY.items())
+    """The whole glossary as a list; what stands in angle brackets is text, not HTML."""
+    listed = "\n".join(f"- **{term}**: {sentence}" for term, sentence in GLOSSARY.items())
+    return listed.replace("<", "&lt;")

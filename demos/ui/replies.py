@@ -61,6 +61,16 @@ class Replying:
         for view in self.reply(engine, past, *settings):
             yield *view, "" if begun else gr.skip()
 
+    def begin_once_sent(
+        self, engine: Engine, past: Past, words: Any, message: Any, *settings: Any
+    ) -> Iterator[tuple[Any, ...]]:
+        """``begin``, but a message that is still in its box is no part of the document."""
+        if str(message or "").strip():
+            raise InputError(
+                "Your message is not in the document yet. Press “End turn” first, or empty its box."
+            )
+        yield from self.begin(engine, past, words, *settings)
+
     def from_here(
         self,
         engine: Engine,
@@ -219,14 +229,18 @@ def connect(
     buttons: tuple[gr.Textbox, gr.Button, gr.Button],
     settings: list[Any],
     shown: tuple[DataTable, gr.Code, gr.Accordion],
-) -> None:
-    """What Generate, Stop, Retry and a click on a reply do; ``steps``: (generate, stop)."""
+    message: gr.Textbox,
+) -> Callable[[Any], None]:
+    """What Generate, Stop, Retry and a click on a reply do; ``steps``: (generate, stop).
+
+    Returns what draws the replies after an event that changed the view.
+    """
     (go, stop), (words, again, here), found = steps, buttons, shown[0]
     past, outputs = desk.branches, desk.outputs
-    begun = [past, words, *settings]
+    begun = [past, words, message, *settings]
     running = [
-        page.connect(go.click, replying.begin, begun, [*outputs, words]),
-        page.connect(words.submit, replying.begin, begun, [*outputs, words]),
+        page.connect(go.click, replying.begin_once_sent, begun, [*outputs, words]),
+        page.connect(words.submit, replying.begin_once_sent, begun, [*outputs, words]),
         page.connect(again.click, replying.retry, [past, *settings], outputs),
         page.connect(here.click, replying.from_here, [past, desk.strip, *settings], outputs),
     ]
@@ -236,12 +250,10 @@ def connect(
         page.connect(stopped.then, replying.steps.look_at_end, [past], outputs),
         page.connect(found.pick, replying.visit, [past, found], outputs, latest_only=True),
     ]
-    follow(page, desk, list(shown), here)
 
+    def follow(event: Any) -> None:
+        seen = {"latest_only": True, "uses_model": False}
+        page.connect(event.then, table, [past], shown, **seen)
+        page.connect(event.then, offer, [past, desk.strip], [here], **seen)
 
-def follow(page: Page, desk: Desk, shown: list[Any], here: gr.Button) -> None:
-    """Draw the table anew, and offer the selected token, after whatever changed the view."""
-    seen = {"latest_only": True, "uses_model": False}
-    for event in desk.shown:
-        page.connect(event.then, table, [desk.branches], shown, **seen)
-        page.connect(event.then, offer, [desk.branches, desk.strip], [here], **seen)
+    return follow

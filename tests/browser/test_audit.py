@@ -3,6 +3,7 @@
 import pytest
 from panel import Panel, cells
 from playwright.sync_api import expect
+from screens import PHONE
 
 pytestmark = pytest.mark.browser
 
@@ -50,3 +51,14 @@ def test_a_long_document_shows_some_and_says_which(demo):
     panel.button("Show the positions around the selected one").click()
     expect(panel.title()).to_contain_text("Positions 15 to 34 of a document of")
     expect(panel.table("Position by position")).to_have_count(20)
+
+
+def test_on_a_phone_the_columns_keep_their_names(visit, open_page):
+    """The table scrolls inside its frame under its heads; the page is no wider than the screen."""
+    demo = open_page(visit("/next-token", PHONE))
+    expect(demo.rows).to_have_count(10)
+    panel = Panel(demo, "Position audit")
+    panel.button("Show the positions around the selected one").click()
+    expect(panel.table("Position by position").last).to_be_visible()
+    expect(demo.root.get_by_role("columnheader", name="context")).to_be_visible()
+    assert demo.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -151,3 +151,16 @@ def test_numbers_out_of_range(visit, open_page, said):
         arg=[demo.root.element_handle(), next(iter(before))],
     )
     demo.expect_quiet()
+
+
+def test_a_message_that_was_not_sent_is_kept(visit, open_page, said):
+    """ "Generate the reply" with words in the message box says to end the turn; they stay."""
+    demo = open_page(visit("/chat-document"))
+    expect(demo.rows).to_have_count(10)
+    demo.expect_quiet()
+    demo.box("Your message").fill("Who wrote Hamlet?")
+    expect(demo.strip).to_contain_text("let")
+    demo.button("Generate the reply").click()
+    said(demo.page, "End turn")
+    expect(demo.box("Your message")).to_have_value("Who wrote Hamlet?")
+    expect(demo.strip).to_contain_text("let")

@@ -26,6 +26,17 @@ def generated(engine, past, *settings):
     return last(REPLIES.reply(engine, past, *(settings or SETTINGS)))[0]
 
 
+def test_a_message_that_was_not_sent_is_not_answered(toy):
+    """Generate with words in the message box writes nothing and says to end the turn first."""
+    past = asked(toy)
+    with pytest.raises(InputError) as error:
+        last(REPLIES.begin_once_sent(toy, past, "", "Who wrote Hamlet?", *SETTINGS))
+    assert_sentence(error)
+    for nothing in ("", " \n", None):
+        view = last(REPLIES.begin_once_sent(toy, past, "", nothing, *SETTINGS))
+        assert view[0].now.ids == generated(toy, past).now.ids
+
+
 def retried(engine, past, *settings):
     return last(REPLIES.retry(engine, past, *(settings or SETTINGS)))[0]
 
