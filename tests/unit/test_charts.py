@@ -90,7 +90,7 @@ def test_shares_by_rank(n):
 
 @given(st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=60))
 def test_marked_shares_are_the_smallest_sets(logits):
-    """The point at 50 % is the first rank whose mass reaches it; so at 90 %; one rank, one point."""
+    """The points at 50 % and 90 % are the first ranks whose mass reaches them, each once."""
     distribution = Distribution.from_logits(np.array(logits, dtype=np.float32))
     masses = np.sort(np.exp(distribution.logprob_by_id.astype(np.float64)))[::-1].cumsum()
     marked = [trace.x[0] for trace in charts.share_by_rank(distribution).data[1:]]
