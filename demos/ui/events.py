@@ -130,9 +130,11 @@ class Page:
         bound = bind(self.lab, handler, charts)
         state = next((output for output in outputs if isinstance(output, gr.State)), None)
         if state is not None:
-            bound = self.turns.in_turn(bound, state._id, len(outputs))
+            place = [output is state for output in outputs].index(True)
+            bound = self.turns.in_turn(bound, state._id, len(outputs), place)
         elif shows is not None:
-            bound = self.turns.following(bound, shows._id, len(outputs))
+            place = [given is shows for given in inputs].index(True)
+            bound = self.turns.following(bound, shows._id, len(outputs), place)
         return trigger(
             bound,
             inputs=list(inputs),

@@ -25,6 +25,9 @@ class Turns:
 
     def __init__(self) -> None:
         self._last: OrderedDict[Key, int] = OrderedDict()
+        self._values: dict[
+            Key, Any
+        ] = {}  # what the state was set to, for a while before Gradio does
         self._under_way: Counter[Key] = Counter()
         self._numbers = itertools.count()
         self._lock = threading.Lock()
@@ -50,22 +53,31 @@ class Turns:
             if not self._under_way[key]:
                 del self._under_way[key]
 
-    def watch(self, key: Key) -> Callable[[], bool]:
-        """A function: whether what was read of ``key`` just now still stands, and did then."""
+    def watch(self, key: Key, value: Any) -> Callable[[], bool]:
+        """A function: whether ``value``, as Gradio has read it of ``key``, stands, and did now."""
         with self._lock:
-            seen = None if self._under_way[key] else (self._last.get(key),)
+            is_old = value is not self._values.get(key, value)
+            seen = None if self._under_way[key] or is_old else (self._last.get(key),)
         return lambda: seen == (self._last.get(key),)
+
+    def keep(self, key: Key, result: Any, at: int) -> None:
+        """Remember what an event sets the state to: ``result[at]``, or all of a lone result."""
+        value = result[at] if isinstance(result, tuple) else result
+        with self._lock:
+            if not _is_skip(value):
+                self._values[key] = value
 
     def _set(self, key: Key, turn: int) -> None:
         self._last[key] = turn
         self._last.move_to_end(key)
         if len(self._last) > MOST_KEYS:
-            self._last.popitem(last=False)
+            forgotten, _ = self._last.popitem(last=False)
+            self._values.pop(forgotten, None)
 
     def in_turn(
-        self, handler: Callable[..., Any], state_id: int, n_outputs: int
+        self, handler: Callable[..., Any], state_id: int, n_outputs: int, at: int = 0
     ) -> Callable[..., Any]:
-        """``handler(*values)`` for a Gradio event that sets the state ``state_id``.
+        """``handler(*values)`` for a Gradio event that sets the state ``state_id``, output ``at``.
 
         One that fails before it has a result changes nothing, and ends nothing either.
         """
@@ -83,6 +95,7 @@ class Turns:
                 for result in itertools.chain([first], results):
                     if not is_last():
                         return
+                    self.keep(key, result, at)
                     yield result
 
         def call(request: gr.Request, *values: Any) -> Any:
@@ -94,19 +107,22 @@ class Turns:
                 except Exception:
                     hand_back()
                     raise
-                return result if is_last() else nothing
+                if not is_last():
+                    return nothing
+                self.keep(key, result, at)
+                return result
 
         wrapped = stream if inspect.isgeneratorfunction(handler) else call
         wrapped.__name__ = handler.__name__
         return wrapped
 
     def following(
-        self, handler: Callable[..., Any], state_id: int, n_outputs: int
+        self, handler: Callable[..., Any], state_id: int, n_outputs: int, at: int = 0
     ) -> Callable[..., Any]:
-        """``handler(*values)`` for a Gradio event that shows the state ``state_id`` as it is."""
+        """``handler(*values)`` for a Gradio event that shows a state, which is its input ``at``."""
 
         def call(request: gr.Request, *values: Any) -> Any:
-            stands = self.watch((request.session_hash, state_id))
+            stands = self.watch((request.session_hash, state_id), values[at])
             result = handler(*values)
             return result if stands() else _nothing(n_outputs)
 
@@ -124,3 +140,8 @@ class Turns:
 def _nothing(n_outputs: int) -> Any:
     """What leaves all outputs of an event alone."""
     return gr.skip() if n_outputs == 1 else (gr.skip(),) * n_outputs
+
+
+def _is_skip(value: Any) -> bool:
+    """Whether an output leaves its component alone."""
+    return isinstance(value, dict) and value == gr.skip()

@@ -89,6 +89,10 @@ def test_sessions_long_unused_are_forgotten(monkeypatch):
     assert all(is_last() for is_last in others)
 
 
+def counting_pairs():
+    yield from ((n, f"state {n}") for n in range(3))
+
+
 def failing():
     raise gr.Error("Type something.")
 
@@ -118,12 +122,12 @@ def test_what_shows_a_state_is_dropped_when_it_is_set_meanwhile(session, state, 
     """A late picture of an old state never covers that of a newer one of the same session."""
     page = Turns()
 
-    def showing():
+    def showing(past):
         page.in_turn(answering, state, 2)(visitor(session))
         return "picture"
 
     nothing = gr.skip() if n_outputs == 1 else (gr.skip(),) * 3
-    shown = page.following(showing, STATE, n_outputs)(visitor("me"))
+    shown = page.following(showing, STATE, n_outputs)(visitor("me"), "before")
     assert shown == ("picture" if stands else nothing)
 
 
@@ -132,13 +136,28 @@ def test_what_shows_a_state_that_is_just_being_set_is_dropped():
     page, shown = Turns(), []
 
     def setting():
-        picture = page.following(lambda: "picture", STATE, 1)
-        shown.append(picture(visitor("me")))
+        picture = page.following(lambda past: "picture", STATE, 1)
+        shown.append(picture(visitor("me"), "before"))
         return "answer"
 
     page.in_turn(setting, STATE, 1)(visitor("me"))
     assert shown == [gr.skip()]
-    assert page.following(lambda: "picture", STATE, 1)(visitor("me")) == "picture"
+    assert page.following(lambda past: "picture", STATE, 1)(visitor("me"), "answer") == "picture"
+
+
+@pytest.mark.parametrize(("event", "at"), [(answering, 0), (counting_pairs, 1)])
+def test_what_was_read_before_the_state_was_set_is_not_shown(event, at):
+    """Gradio reads a state some time before it calls, and sets it some time after."""
+    page = Turns()
+    picture = page.following(lambda n, past: "picture", STATE, 1, at=1)
+    assert picture(visitor("me"), 0, "before") == "picture"
+    results = page.in_turn(event, STATE, 2, at)(visitor("me"))
+    *_, last = results if at else [results]
+    assert picture(visitor("me"), 0, "before") == gr.skip()
+    assert picture(visitor("me"), 0, last[at]) == "picture"
+    page.in_turn(lambda: (gr.skip(), gr.skip()), STATE, 2, at)(visitor("me"))
+    assert picture(visitor("me"), 0, last[at]) == "picture"
+    assert picture(visitor("another"), 0, "before") == "picture"
 
 
 @pytest.mark.parametrize("broken", [failing, failing_stream])
@@ -146,11 +165,11 @@ def test_a_refused_event_leaves_pictures_of_the_state_alone(broken):
     """An event that only says why it can't be done sets nothing, and is over afterwards."""
     page = Turns()
 
-    def showing():
+    def showing(past):
         with pytest.raises(gr.Error):
             list(page.in_turn(broken, STATE, 2)(visitor("me")) or ())
         return "picture"
 
     assert page.in_turn(answering, STATE, 2)(visitor("me")) == ("answer", 1)
-    assert page.following(showing, STATE, 1)(visitor("me")) == "picture"
+    assert page.following(showing, STATE, 1)(visitor("me"), "answer") == "picture"
     assert not page._under_way

@@ -59,7 +59,7 @@ def row_statistics(
     at_target = logits.gather(1, targets[:, None])
     ranks = _ranks(logits, targets, at_target)
     values, ids = _top(logits, top_n)
-    highest = values[:, :1]
+    highest = logits.amax(1, keepdim=True)
     of_top = values - highest
     shifted = logits.sub_(highest)
     weights = shifted.exp().scatter_(1, ids, 0.0)
