@@ -99,6 +99,7 @@ def test_replace_the_selected_token(demo, force):
     """One token of the middle becomes another; what follows it stays as it is."""
     given = demo.ids()
     chip(demo, 3).click()
+    expect(demo.title).to_contain_text("(token 3)")
     force.words.fill(" Spain")
     demo.button("Replace the selected").click()
     says(demo, 3, "Spain")
