@@ -34,7 +34,7 @@ def share_by_rank(distribution: Distribution) -> go.Figure:
             hovertemplate="top %{x:,} tokens hold %{y:.6f}<extra></extra>",
         )
     )
-    # the point of a share that needs no more tokens than the next one is that of the next one
+    # where both need the same n, their point is that of the larger share
     reached = {int(np.searchsorted(edges, share)) + 1: share for share in (0.5, 0.9)}
     for n, share in reached.items():
         if n <= len(edges):

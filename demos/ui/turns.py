@@ -25,9 +25,8 @@ class Turns:
 
     def __init__(self) -> None:
         self._last: OrderedDict[Key, int] = OrderedDict()
-        self._values: dict[
-            Key, Any
-        ] = {}  # what the state was set to, for a while before Gradio does
+        # what the state was set to, for a while before Gradio sets it
+        self._values: dict[Key, Any] = {}
         self._under_way: Counter[Key] = Counter()
         self._numbers = itertools.count()
         self._lock = threading.Lock()

@@ -61,11 +61,12 @@ def row_statistics(
     values, ids = _top(logits, top_n)
     highest = logits.amax(1, keepdim=True)
     of_top = values - highest
+    top_weights = of_top.exp()
     shifted = logits.sub_(highest)
     weights = shifted.exp().scatter_(1, ids, 0.0)
     rest = weights.sum(1)
-    z = rest + of_top.exp().sum(1)
-    moment = torch.linalg.vecdot(weights, shifted) + torch.linalg.vecdot(of_top.exp(), of_top)
+    z = rest + top_weights.sum(1)
+    moment = torch.linalg.vecdot(weights, shifted) + torch.linalg.vecdot(top_weights, of_top)
     entropies = (z.log() - moment / z) / LN2
     log_z = highest + z.log()[:, None]
     return (at_target - log_z)[:, 0], ranks, entropies, ids, values - log_z, rest / z
