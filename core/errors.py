@@ -42,6 +42,15 @@ class WeightsError(LabError):
     """A model's weights can't be had, or are not what they should be."""
 
 
+class ModelNotReady(LabError):
+    """The model is asked for a prediction before it is there."""
+
+    def __init__(self, progress: str = "It is still being loaded.") -> None:
+        super().__init__(
+            f"The model is not ready yet. {progress} What you typed is kept; try again in a moment."
+        )
+
+
 class EngineAway(LabError):
     """The server that runs the model does not answer; ``why`` says how, within a sentence."""
 

@@ -245,7 +245,7 @@ def build(page: Page) -> None:
     )  # fmt: skip
     stop.click(None, cancels=scoring, api_visibility="private")
     link_row.first_view(page, DEMO.slug, restore, [*outputs, text], read, [text])
-    page.first_view(offer_exact, [], [again], uses_model=False)
+    page.first_view(offer_exact, [], [again])
 
 
 DEMO = Demo(slug="surprisal", title="Surprisal", order=4, build=build)

@@ -5,8 +5,10 @@ no ``generate``: the loop that makes a text is in ``core.sampling``, for all to 
 Knows nothing of torch or HTTP; those stay behind ``open_engine``.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, overload
 
 from core.config import Settings
@@ -14,6 +16,7 @@ from core.progress import Progress
 from core.tokens import ChatDocument, Distribution, Ids, ScoredText, Token, Vocabulary
 
 Message = dict[str, Any]
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's, AMD's, those of WSL
 ScoreReport = Callable[[ScoredText, int], None]
 
 
@@ -116,12 +119,14 @@ def open_engine(
     settings: Settings,
     report: Callable[[Progress], None],
     tell: Callable[[str], None] = lambda sentence: None,
+    offer: Callable[[Engine], None] = lambda text_side: None,
 ) -> Engine:
     """Get the weights, load the model and return the engine, reporting what is going on.
 
     ``tell`` is called, when something is asked of the engine, with what to know about the
-    answer. With an ``engine_url``: wait for the server that runs it. Raises ConfigError,
-    WeightsError and EngineAway.
+    answer. ``offer`` is called, where it is there sooner, with an engine that already cuts texts
+    and writes chats, and raises ModelNotReady for the rest. With an ``engine_url``: wait for the
+    server that runs it. Raises ConfigError, WeightsError and EngineAway.
     """
     if settings.engine_url is not None:
         from core.engines.remote import open_remote
@@ -131,8 +136,34 @@ def open_engine(
         from core.engines.toy import ToyEngine
 
         return ToyEngine()
-    from core.engines.local import open_local, open_zero
-
     if settings.zero_gpu:
+        from core.engines.local import open_zero
+
         return open_zero(settings, report, tell)
-    return open_local(settings, report)
+    return _open_in_process(settings, report, offer)
+
+
+def _open_in_process(
+    settings: Settings, report: Callable[[Progress], None], offer: Callable[[Engine], None]
+) -> Engine:
+    """The text side first: importing what computes takes longer than reading it."""
+    from core.engines.text_side import read_ahead
+    from core.weights import obtain
+
+    found = obtain(settings, _has_gpu(), report)
+    report(Progress(f"Loading {found.name} into memory"))
+    text_side = read_ahead(found, settings)
+    if text_side is not None:
+        offer(text_side)
+    from core.engines.local import open_local
+
+    return open_local(found, settings, text_side)
+
+
+def _has_gpu() -> bool:
+    """Whether there is one; torch, slow to import, is asked only where there may be."""
+    if sys.platform == "linux" and not any(Path(device).exists() for device in GPU_DEVICES):
+        return False
+    from core.engines.local import has_gpu
+
+    return has_gpu()

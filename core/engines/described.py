@@ -3,6 +3,7 @@
 Reads configurations and tokenizers; knows nothing of torch or of predicting.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from core.config import Settings
@@ -11,30 +12,36 @@ from core.engines.templates import ChatWriter
 from core.weights import LocalModel
 
 
-def describe(
-    model: Any,
-    tokenizer: Any,
-    found: LocalModel,
-    settings: Settings,
-    writer: ChatWriter,
-    device: str,
+def describe_text_side(
+    tokenizer: Any, found: LocalModel, settings: Settings, writer: ChatWriter
 ) -> ModelInfo:
-    """The ModelInfo of an opened model; ``device`` is the name of what it runs on."""
-    config = model.config.get_text_config()
+    """What may be said before the model is opened: no device, no dtype."""
     return ModelInfo(
         name=found.name,
         licence=found.licence,
         source=found.source,
-        device=device,
-        dtype=str(model.dtype).removeprefix("torch."),
-        vocab_size=int(model.get_output_embeddings().weight.shape[0]),
-        context_length=min(settings.max_tokens, int(config.max_position_embeddings)),
+        device="",
+        dtype="",
+        vocab_size=len(tokenizer),
+        context_length=settings.max_tokens,
         prefix_ids=prefix_ids(tokenizer),
-        stop_ids=stop_ids(model.generation_config.eos_token_id, tokenizer),
         note=found.note,
         chat_note=writer.note,
         lent_template=writer.lent_template,
         folder=str(found.folder),
+    )
+
+
+def describe(model: Any, tokenizer: Any, text_side: ModelInfo, device: str) -> ModelInfo:
+    """``text_side`` with what the opened model says; ``device`` is the name of what it runs on."""
+    config = model.config.get_text_config()
+    return replace(
+        text_side,
+        device=device,
+        dtype=str(model.dtype).removeprefix("torch."),
+        vocab_size=int(model.get_output_embeddings().weight.shape[0]),
+        context_length=min(text_side.context_length, int(config.max_position_embeddings)),
+        stop_ids=stop_ids(model.generation_config.eos_token_id, tokenizer),
     )
 
 

@@ -98,6 +98,7 @@ class Page:
     query: gr.State = field(default_factory=lambda: gr.State({}))
     about: gr.Textbox = field(default_factory=_about_the_link)
     first_views: list[Callable[[Callable[..., Any]], Any]] = field(default_factory=list)
+    text_views: list[Callable[[Callable[..., Any]], Any]] = field(default_factory=list)
     turns: Turns = field(default_factory=Turns)
 
     def opening_text(self, slug: str, otherwise: str) -> str:
@@ -157,9 +158,11 @@ class Page:
     ) -> None:
         """Call ``handler`` as soon as the engine is there, so that the page opens alive.
 
+        One that does not use the model is called as soon as texts can be cut.
         ``then(event)`` connects what follows it.
         """
-        self.first_views.append(
+        views = self.first_views if uses_model else self.text_views
+        views.append(
             lambda trigger: then(
                 self.connect(trigger, handler, inputs, outputs, uses_model=uses_model)
             )

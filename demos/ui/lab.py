@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from core.course import Course
 from core.engines import Engine
-from core.errors import LabError
+from core.errors import LabError, ModelNotReady
 from core.progress import Progress
 from demos.ui.quick_start import uncollected
 
@@ -44,6 +44,7 @@ class Lab:
         self._open_engine = open_engine
         self._done = threading.Event()
         self._engine: Engine | None = None
+        self._text_side: Engine | None = None
         self.failure: str | None = None
         self.openings: dict[str, Callable[[Engine, dict[str, str]], None]] = {}
         self.progress = Progress("Starting")
@@ -59,18 +60,25 @@ class Lab:
         """Whether the engine can be used."""
         return self._engine is not None
 
+    @property
+    def cuts_texts(self) -> bool:
+        """Whether at least its text side can be."""
+        return self.ready or self._text_side is not None
+
     def engine(self) -> Engine:
-        """The engine; raises LabError when it is not there yet or can't be had.
+        """The engine, or its text side; raises LabError when neither is there or can be had.
 
         Never waits: the threads of a server are few, and a class that waits takes them all.
         """
         if self._engine is not None:
             return self._engine
-        raise LabError(
-            self.failure
-            or f"The model is not ready yet. {self.progress.sentence} "
-            "What you typed is kept; try again in a moment."
-        )
+        if self._text_side is not None:
+            return self._text_side
+        raise LabError(self.failure) if self.failure else ModelNotReady(self.progress.sentence)
+
+    def offer(self, text_side: Engine) -> None:
+        """Hand out ``text_side``, which predicts nothing, until the engine is there."""
+        self._text_side = text_side
 
     async def wait(self) -> None:
         """Return once the engine is there or can't be had, without holding a thread."""
@@ -84,13 +92,16 @@ class Lab:
                 self._engine = self._open_engine(self._report)
             log.info("Ready: %s", self._engine.info.name)
         except LabError as error:
-            self.failure = str(error)
+            self._fail(str(error))
             log.error("%s", error)
         except Exception:
-            self.failure = "The model could not be opened; the terminal shows why."
+            self._fail("The model could not be opened; the terminal shows why.")
             log.exception("The model could not be opened")
         finally:
             self._done.set()
+
+    def _fail(self, sentence: str) -> None:
+        self.failure, self._text_side = sentence, None
 
     def _report(self, progress: Progress) -> None:
         self.progress = progress

@@ -30,6 +30,7 @@ POLL_SECONDS = 0.5
 QUEUE_SIZE = 4096  # waiting events of all visitors together
 MODEL_AT_ONCE = 40  # events at the engine together, which joins their work; the others queue
 MOST_THREADS = 64  # some are left for what needs no model
+CUTS_TEXTS = "The Tokenizer works already."
 MOST_SESSIONS = 1000  # half a megabyte each and more; the longest unused go first
 
 
@@ -49,12 +50,13 @@ def make_lab() -> Lab:
     except ConfigError as error:
         raise SystemExit(f"Token Lab can't start: {error}") from error
     settings = replace(settings, model=settings.model or course.model)
-    return Lab(
-        lambda report: open_engine(settings, report, tell),
+    lab = Lab(
+        lambda report: open_engine(settings, report, tell, lab.offer),
         course,
         gpu_is_lent=settings.zero_gpu,
         mcp=settings.mcp,
     )
+    return lab
 
 
 def course_of(settings: Settings) -> Course:
@@ -147,35 +149,37 @@ def _header(lab: Lab) -> StatusBar:
 
 
 def _come_alive(app: gr.Blocks, page: Page) -> None:
-    """Follow start-up in the header, then show every demo's first view.
+    """Follow start-up in the header, and show every demo's first view as soon as it can be.
 
     A timer asks, briefly, again and again: a stream would hold one of the server's few
     places for as long as the model takes to load.
     """
-    ready = gr.State(False)
+    cuts_texts, ready = gr.State(False), gr.State(False)
     clock = gr.Timer(POLL_SECONDS)
 
-    def follow(request: gr.Request) -> tuple[Any, Any, bool, Any]:
+    def follow(request: gr.Request) -> tuple[Any, Any, Any, bool, Any]:
         query = with_question(page.lab.course, request.query_params)
         return *state_of_start(), {"demo": page.home} | query
 
-    def state_of_start() -> tuple[Any, Any, bool]:
-        lab = page.lab
+    def state_of_start() -> tuple[Any, Any, Any, bool]:
+        lab, off = page.lab, gr.Timer(active=False)
         if lab.ready:
-            return gr.update(busy="", **describe(lab.engine().info)), gr.Timer(active=False), True
+            return gr.update(busy="", **describe(lab.engine().info)), off, True, True
         if lab.failure:
-            failed = gr.update(busy=lab.failure, fraction=None, failed=True)
-            return failed, gr.Timer(active=False), False
-        progress = lab.progress
-        busy = gr.update(busy=progress.sentence, fraction=fraction_of(progress))
-        return busy, gr.skip(), False
+            return gr.update(busy=lab.failure, fraction=None, failed=True), off, gr.skip(), False
+        cuts, fraction = lab.cuts_texts, fraction_of(lab.progress)
+        said = " ".join([lab.progress.sentence] + [CUTS_TEXTS] * bool(cuts and page.text_views))
+        return gr.update(busy=said, fraction=fraction), gr.skip(), cuts, False
 
     for trigger in (app.load, clock.tick):
         # queued, or Gradio would not notice that the state changed
         trigger(
-            follow, outputs=[page.bar, clock, ready, page.query], concurrency_limit=None,
+            follow, outputs=[page.bar, clock, cuts_texts, ready, page.query],
+            concurrency_limit=None,
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
+    for connect in page.text_views:
+        connect(cuts_texts.change)
     for connect in page.first_views:
         connect(ready.change)
 

@@ -20,6 +20,27 @@ WATCH = """() => {
     characterData: true });
 }"""
 
+WITHOUT_MODEL = """
+import threading
+from core.config import Settings
+from core.engines.text_side import read_ahead
+from core.progress import Progress
+from core.weights import obtain
+from demos import discover
+from demos.ui.lab import Lab
+from demos.ui.page import build_app, launch
+
+def open_engine(report):
+    chosen = Settings.from_env()
+    found = obtain(chosen, False, report)
+    report(Progress("Loading the model"))
+    lab.offer(read_ahead(found, chosen))
+    threading.Event().wait()
+
+lab = Lab(open_engine)
+launch(build_app(discover(), lab), lab)
+"""
+
 
 @pytest.fixture
 def started():
@@ -52,11 +73,32 @@ def test_first_start_explains_itself_and_comes_alive(started, visits, open_tab, 
     assert any(stage.startswith("Converting the weights") for stage in stages), stages
     assert stages[-1].startswith("Loading smollm2-135m-instruct"), stages
     assert len(told) > 10
-    expect(busy).to_have_count(0)
+    expect(busy).to_have_count(0, timeout=FIRST_START_MS)
     demo = open_tab(page, "Next-Token")
     before = demo.chips.count()
     demo.rows.first.click()
     expect(demo.chips).to_have_count(before + 1)
+
+
+def test_the_tokenizer_lives_before_the_model_does(started, visits, said):
+    """While the model is being loaded the Tokenizer cuts what is typed into it; a prediction asked
+    for elsewhere is refused in a sentence, and the text that was typed stays."""
+    page = visits(started("smollm2-135m-instruct", program=("-c", WITHOUT_MODEL)))()
+    header = page.locator("#status .lab-status-busy")
+    expect(header).to_have_text("Loading the model… The Tokenizer works already.")
+    demo = page.get_by_role("tabpanel")
+    chips = demo.get_by_role("listbox", name="token by token").get_by_role("option")
+    expect(chips.first).to_have_text("The")
+    box = demo.get_by_role("textbox", name="Text", exact=True)
+    box.fill("A dog sat.")
+    expect(chips).to_have_text(["A", "·dog", "·sat", "."])
+    chips.nth(1).click()
+    expect(demo.locator(".lab-facts").first).to_contain_text("tokens selected")
+    page.get_by_role("tab", name="Surprisal").click()
+    box.fill("mine")
+    demo.get_by_role("button", name="Measure", exact=True).click()
+    said(page, "The model is not ready yet")
+    expect(box).to_have_value("mine")
 
 
 def test_a_model_that_is_not_there(started, visits, said):

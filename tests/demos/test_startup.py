@@ -26,7 +26,7 @@ from demos.ui.component import Number, Slider, StatusBar
 from demos.ui.events import Page, bind, with_few_charts
 from demos.ui.glossary import GLOSSARY, as_markdown
 from demos.ui.lab import Lab
-from demos.ui.page import build_app, build_single, make_lab
+from demos.ui.page import CUTS_TEXTS, build_app, build_single, make_lab
 from demos.ui.quick_start import uncollected
 
 SECONDS = 20
@@ -282,12 +282,12 @@ def followers(app):
 
 
 def told(app):
-    """(header update, clock update, ready) of one question, the same from each trigger."""
+    """(header update, clock update, cuts texts, ready) of a question, the same by each trigger."""
     request = SimpleNamespace(query_params={"v": "1"})
-    first, *others = [follower.fn(request)[:3] for follower in followers(app)]
+    first, *others = [follower.fn(request)[:4] for follower in followers(app)]
     for answer in others:
         assert answer[0] == first[0]
-        assert answer[2] == first[2]
+        assert answer[2:] == first[2:]
     return first
 
 
@@ -297,42 +297,82 @@ def test_the_page_asks_until_the_engine_is_there(loading):
     assert loading.fetching.wait(SECONDS)
     asked_by = [target[1] for follower in followers(app) for target in follower.targets]
     assert sorted(asked_by) == ["load", "tick"]
-    bar, clock, ready = told(app)
-    assert (bar["busy"], bar["fraction"], ready) == (
-        loading.progress.sentence,
-        pytest.approx(10 / 93),
-        False,
-    )
+    bar, clock, *there = told(app)
+    assert (bar["busy"], bar["fraction"]) == (loading.progress.sentence, pytest.approx(10 / 93))
     assert clock == gr.skip()
+    assert there == [False, False]
     loading.gate.set()
     waited(loading)
-    bar, clock, ready = told(app)
-    assert (bar["busy"], bar["model"], ready) == ("", "toy", True)
+    bar, clock, *there = told(app)
+    assert (bar["busy"], bar["model"], there) == ("", "toy", [True, True])
     assert clock.active is False
+
+
+def test_texts_can_be_cut_before_the_model_is_there(loading):
+    """Once the text side is offered it is handed out; pages that show something of it are told,
+    go on asking, and the model takes its place."""
+    by_slug = {demo.slug: demo for demo in discover()}
+    cutting, other = (by_slug[slug] for slug in ("tokenizer", "surprisal"))
+    apps = [built(build_single, demo, loading.start()) for demo in (cutting, other)]
+    assert loading.fetching.wait(SECONDS)
+    text_side = ToyEngine()
+    loading.offer(text_side)
+    assert loading.engine() is text_side
+    sentence = loading.progress.sentence
+    for app, said in zip(apps, (f"{sentence} {CUTS_TEXTS}", sentence), strict=True):
+        bar, clock, *there = told(app)
+        assert (bar["busy"], clock, there) == (said, gr.skip(), [True, False])
+    loading.gate.set()
+    assert waited(loading).engine() is not text_side
+    assert told(apps[0])[2:] == (True, True)
+
+
+def test_a_text_side_without_its_model_is_taken_back():
+    """When the model can't be opened after all, every demo says why, the Tokenizer too."""
+
+    def open_engine(report):
+        lab.offer(ToyEngine())
+        return no_engine(report)
+
+    lab = Lab(open_engine)
+    app = built(build_single, discover()[0], waited(lab.start()))
+    assert not lab.cuts_texts
+    with pytest.raises(LabError, match="There is no such model"):
+        lab.engine()
+    assert told(app)[2:] == (gr.skip(), False)  # what it shows is left as it is
 
 
 def test_the_page_says_why_there_is_no_engine():
     """The reason stays in the header, nothing is asked any more, and no first view is tried."""
-    bar, clock, ready = told(built(build_single, discover()[0], waited(Lab(no_engine).start())))
+    app = built(build_single, discover()[0], waited(Lab(no_engine).start()))
+    bar, clock, cuts, ready = told(app)
     assert bar == gr.update(
         busy="There is no such model. Set LAB_MODEL to another.", fraction=None, failed=True
     )
     assert clock.active is False
-    assert ready is False
+    assert (cuts, ready) == (gr.skip(), False)
 
 
 @pytest.mark.parametrize("demo", discover(), ids=lambda demo: demo.slug)
 def test_first_views_follow_the_state_that_says_ready(demo):
     """Every demo opens alive: its first views wait for the state the followers write."""
     app = built(build_single, demo, Lab(no_engine))
-    bars, clocks, states, queries = zip(
-        *[[output._id for output in follower.outputs] for follower in followers(app)], strict=True
+    bars, clocks, cuts, ready, queries = (
+        set(ids)
+        for ids in zip(
+            *[[output._id for output in follower.outputs] for follower in followers(app)],
+            strict=True,
+        )
     )
-    [ready] = set(states)
-    assert len(set(bars)) == len(set(clocks)) == len(set(queries)) == 1
-    opening = [fn for fn in app.fns.values() if (ready, "change") in fn.targets]
-    assert opening
-    assert all(fn.outputs for fn in opening)
+    assert len(bars) == len(clocks) == len(queries) == 1
+    [cuts], [ready] = cuts, ready
+    opening = {
+        state: [fn for fn in app.fns.values() if (state, "change") in fn.targets]
+        for state in (cuts, ready)
+    }
+    assert bool(opening[cuts]) == (demo.slug == "tokenizer")  # the others open with predictions
+    assert bool(opening[ready]) == (demo.slug != "tokenizer")
+    assert all(fn.outputs for fns in opening.values() for fn in fns)
 
 
 def test_each_page_of_the_app_comes_alive_by_itself():
@@ -340,7 +380,7 @@ def test_each_page_of_the_app_comes_alive_by_itself():
     app = built(build_app, discover(), Lab(no_engine))
     pages = 1 + len(discover())
     assert len(followers(app)) == 2 * pages
-    assert len({follower.outputs[2]._id for follower in followers(app)}) == pages
+    assert len({follower.outputs[3]._id for follower in followers(app)}) == pages
 
 
 def test_questions_about_start_up_wait_for_nothing():
@@ -363,7 +403,7 @@ def test_a_first_view_is_connected_when_its_trigger_is_known():
             page.first_view(plain, [value], [answer, answer])
             page.first_view(streaming, [value], [answer, answer], uses_model=False)
             assert len(app.fns) == 0
-            for connect in page.first_views:
+            for connect in page.first_views + page.text_views:
                 connect(trigger.change)
         return app, value, answer, trigger
 

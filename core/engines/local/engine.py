@@ -1,14 +1,14 @@
 """A model in this process, through transformers and torch.
 
-Text on one side, token ids on the other; what is predicted comes from the predictor.
+Text is the text side's, what is predicted comes from the predictor.
 Knows nothing of sampling, of demos, or of where weights come from beyond the folder it
 is given.
 """
 
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,85 +17,66 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from core.config import Settings
-from core.engines import Message, ScoreReport
+from core.engines import ScoreReport
 from core.engines.described import describe
 from core.engines.local.limits import Limits
 from core.engines.local.predictor import Predictor
 from core.engines.local.verified import open_model
 from core.engines.local.zero import LentPredictor
-from core.engines.pieces import vocabulary_of
-from core.engines.templates import ChatWriter
+from core.engines.text_side import TextSide
 from core.errors import ContextTooLong
 from core.inside import Inside
-from core.progress import Progress, Report
-from core.tokens import (
-    ChatDocument,
-    Ids,
-    ScoredText,
-    Token,
-    Vocabulary,
-    require_context,
-)
-from core.weights import LocalModel, obtain
+from core.tokens import Ids, ScoredText, Vocabulary, require_context
+from core.weights import LocalModel
 
 
-def open_local(settings: Settings, report: Report) -> "LocalEngine":
-    """Get the weights of the chosen model and open it on the best device there is."""
-    has_gpu = torch.cuda.is_available()
-    found = obtain(settings, has_gpu, report)
-    report(Progress(f"Loading {found.name} into memory"))
+def open_local(
+    found: LocalModel, settings: Settings, text_side: TextSide | None = None
+) -> "LocalEngine":
+    """Open a model's files on the best device there is; ``text_side`` where it was read ahead."""
     transformers_logging.disable_progress_bar()
-    dtype = getattr(torch, settings.dtype or ("bfloat16" if has_gpu else "float32"))
-    return LocalEngine(*opened(found, dtype, _best_device()), found, settings)
+    dtype = getattr(torch, settings.dtype or ("bfloat16" if has_gpu() else "float32"))
+    if text_side is None:
+        return LocalEngine(*opened(found, settings, dtype, _best_device()), settings)
+    return LocalEngine(_open_weights(found.folder, dtype, _best_device()), text_side, settings)
 
 
-def opened(found: LocalModel, dtype: torch.dtype, device_map: str) -> tuple[Any, Any]:
-    """(model, tokenizer) of a folder's files, read side by side."""
+def has_gpu() -> bool:
+    """Whether torch can compute on a GPU here."""
+    return torch.cuda.is_available()
+
+
+def opened(
+    found: LocalModel, settings: Settings, dtype: torch.dtype, device_map: str
+) -> tuple[Any, TextSide]:
+    """(model, its text side) of a folder's files, read side by side."""
     with ThreadPoolExecutor(1) as aside:
         tokenizer = aside.submit(AutoTokenizer.from_pretrained, found.folder)
-        model = _open_weights(str(found.folder), dtype, device_map)
-    return model, tokenizer.result()
+        model = _open_weights(found.folder, dtype, device_map)
+    return model, TextSide(tokenizer.result(), found, settings)
 
 
 class LocalEngine:
-    """An Engine over a transformers causal language model and its tokenizer."""
+    """An Engine over a transformers causal language model and its text side."""
 
     def __init__(
         self,
         model: Any,
-        tokenizer: Any,
-        found: LocalModel,
+        text_side: TextSide,
         settings: Settings,
         predictor: Predictor | LentPredictor | None = None,
     ) -> None:
-        self._tokenizer = tokenizer
-        self._tokenizer_lock = threading.Lock()  # its special-token switch is shared state
-        self._writer = ChatWriter(tokenizer)
-        self.vocabulary: Vocabulary = vocabulary_of(tokenizer)
-        self.info = describe(
-            model, tokenizer, found, settings, self._writer, _device_name(model.device)
-        )
+        self.vocabulary: Vocabulary = text_side.vocabulary
+        self.tokenize, self.decode = text_side.tokenize, text_side.decode
+        self.render_chat = text_side.render_chat
+        device = _device_name(model.device)
+        self.info = describe(model, text_side.tokenizer, text_side.info, device)
         self._exact: Predictor | None = None
         self._exact_device = "cpu" if predictor is not None else _best_device()
         self._exact_lock = threading.Lock()
         self.predictor: Predictor | LentPredictor = predictor or Predictor(
             open_model(model), Limits.of(model, settings)
         )
-
-    def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
-        """The tokens of a text, without BOS; see Engine."""
-        with self._tokenizer_lock:
-            encoded = self._tokenizer(
-                text,
-                add_special_tokens=False,
-                split_special_tokens=not control_tokens,
-                verbose=False,  # what is too long is said by us
-            )
-        return self.vocabulary.tokens(encoded["input_ids"])
-
-    def decode(self, ids: Ids) -> str:
-        """The text of the ids; see Engine."""
-        return str(self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
 
     def next(self, ids: Any) -> Any:
         """The next-token distribution(s); see Engine."""
@@ -131,20 +112,6 @@ class LocalEngine:
                 self._exact = Predictor(open_model(model), few)
         return self._exact
 
-    def render_chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[dict[str, Any]] | None = None,
-        add_generation_prompt: bool = True,
-        control_tokens: bool = False,
-        template: str | None = None,
-    ) -> ChatDocument:
-        """Write messages with the tokenizer's template; see Engine."""
-        asked = (messages, tools, add_generation_prompt, control_tokens, template)
-        with self._tokenizer_lock:
-            return self._writer.write(*asked)
-
     def _checked(self, ids: Ids) -> tuple[int, ...]:
         require_context(ids)
         if len(ids) > self.info.context_length:
@@ -153,10 +120,10 @@ class LocalEngine:
 
 
 def _best_device() -> str:
-    return "auto" if torch.cuda.is_available() else "cpu"
+    return "auto" if has_gpu() else "cpu"
 
 
-def _open_weights(folder: str, dtype: torch.dtype, device_map: str) -> Any:
+def _open_weights(folder: str | Path, dtype: torch.dtype, device_map: str) -> Any:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, device_map=device_map)
     return model.eval()
 

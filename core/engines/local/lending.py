@@ -6,7 +6,6 @@ Knows nothing of how a call is made.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import torch
 from transformers.utils import logging as transformers_logging
@@ -17,10 +16,10 @@ from core.engines.local.engine import LocalEngine, opened
 from core.engines.local.limits import Limits
 from core.engines.local.verified import way_through
 from core.engines.local.zero import Ask, LentPredictor, Tell, on_gpu, seconds_of
-from core.engines.pieces import vocabulary_of
+from core.engines.text_side import TextSide
 from core.errors import WeightsError
 from core.progress import Progress, Report
-from core.weights import LocalModel, obtain
+from core.weights import obtain
 
 ZERO_NOTE = (
     "Hugging Face lends a GPU for each answer, so nothing is kept there or prepared ahead. "
@@ -43,28 +42,26 @@ def open_zero(
     report(Progress(f"Loading {found.name} into memory"))
     transformers_logging.disable_progress_bar()
     dtype = getattr(torch, settings.dtype or "bfloat16")
-    model, tokenizer = opened(found, dtype, "cpu")
-    small = _for_want_of_a_gpu(found, tokenizer, settings, report)
+    model, text_side = opened(found, settings, dtype, "cpu")
+    small = _for_want_of_a_gpu(text_side, settings, report)
     limits = Limits.of(model, settings)
     asked = wrap(on_gpu, duration=seconds_of)
     answers = (small.info.name, small.predictor)
     lent = LentPredictor(model, type(way_through(model)), limits, asked, answers, tell)
-    engine = LocalEngine(model, tokenizer, found, settings, lent)
+    engine = LocalEngine(model, text_side, settings, lent)
     note = f"{found.note} {ZERO_NOTE.format(small.info.name)}".strip()
     engine.info = replace(engine.info, device="ZeroGPU", note=note)
     return engine
 
 
-def _for_want_of_a_gpu(
-    found: LocalModel, tokenizer: Any, settings: Settings, report: Report
-) -> LocalEngine:
+def _for_want_of_a_gpu(text_side: TextSide, settings: Settings, report: Report) -> LocalEngine:
     """A model for the CPU with the same tokens: the catalogue's smaller one, or the same."""
-    on_cpu = replace(settings, dtype="float32", lookahead=0)
+    found, on_cpu = text_side.found, replace(settings, dtype="float32", lookahead=0)
     spec = catalogue.find(found.name)
     if spec is not None and spec.smaller:
         with suppress(WeightsError):
             smaller = obtain(replace(on_cpu, model=spec.smaller), False, report)
-            small = LocalEngine(*opened(smaller, torch.float32, "cpu"), smaller, on_cpu)
-            if small.vocabulary == vocabulary_of(tokenizer):
+            small = LocalEngine(*opened(smaller, on_cpu, torch.float32, "cpu"), on_cpu)
+            if small.vocabulary == text_side.vocabulary:
                 return small
-    return LocalEngine(*opened(found, torch.float32, "cpu"), found, on_cpu)
+    return LocalEngine(*opened(found, on_cpu, torch.float32, "cpu"), on_cpu)
