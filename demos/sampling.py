@@ -281,8 +281,9 @@ def build(page: Page) -> None:
         page.connect(
             slider.input, reshaped, [bench, *settings], shown, latest_only=True, uses_model=False
         )
-    page.connect(r.input, set_r, [bench, r, *settings], outputs, latest_only=True)
-    page.connect(strip.pick, look, [bench, strip, *settings], outputs, latest_only=True)
+    for trigger, handler, place in ((r.input, set_r, r), (strip.pick, look, strip)):
+        given = [bench, place, *settings]
+        page.connect(trigger, handler, given, outputs, latest_only=True, gives_way=True)
     page.connect(take.click, draw, [bench, seed, *settings], outputs, latest_only=True)
     page.connect(add.click, append, [bench, *settings], outputs, latest_only=True)
     running = page.connect(go.click, run_on, [bench, seed, n_tokens, *settings], outputs)

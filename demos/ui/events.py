@@ -114,14 +114,16 @@ class Page:
         latest_only: bool = False,
         uses_model: bool = True,
         shows: Any = None,
+        gives_way: bool = False,
     ) -> Any:
         """Call ``handler(engine, *inputs)`` when ``trigger`` fires.
 
         ``latest_only``: while one call runs, only the newest of those that follow is
         kept (clicks, typing). A handler that does not use the model never queues behind
-        it. Of events that set the same ``gr.State`` the last one counts; a result made of a
-        state that it ``shows`` is dropped when the state is set meanwhile. Returns the event,
-        which a Stop button can cancel.
+        it. Of events that set the same ``gr.State`` the last one counts, but one that
+        ``gives_way`` (a look, which changes nothing) is dropped while a change is awaited; a
+        result made of a state that it ``shows`` is dropped when the state is set meanwhile.
+        Returns the event, which a Stop button can cancel.
         """
         queueing: dict[str, Any] = (
             {"concurrency_id": "model"} if uses_model else {"concurrency_limit": None}
@@ -130,10 +132,11 @@ class Page:
         bound = bind(self.lab, handler, charts)
         state = next((output for output in outputs if isinstance(output, gr.State)), None)
         if state is not None:
-            place = [output is state for output in outputs].index(True)
-            bound = self.turns.in_turn(bound, state._id, len(outputs), place)
+            place = _place(state, outputs)
+            read = _place(state, inputs) if gives_way else None
+            bound = self.turns.in_turn(bound, state._id, len(outputs), place, read)
         elif shows is not None:
-            place = [given is shows for given in inputs].index(True)
+            place = _place(shows, inputs)
             bound = self.turns.following(bound, shows._id, len(outputs), place)
         return trigger(
             bound,
@@ -164,3 +167,8 @@ class Page:
                 self.connect(trigger, handler, inputs, outputs, uses_model=uses_model)
             )
         )
+
+
+def _place(component: Any, among: Sequence[Any]) -> int:
+    """Where a component stands; ``==`` would ask Gradio."""
+    return [one is component for one in among].index(True)

@@ -96,10 +96,9 @@ def test_own_words_are_seen_as_ids_before_they_are_written(demo, force):
 
 
 def test_replace_the_selected_token(demo, force):
-    """One token of the middle becomes another; what follows it stays as it is."""
+    """One token of the middle becomes another; what follows it stays. Nobody waits in between."""
     given = demo.ids()
     chip(demo, 3).click()
-    expect(demo.title).to_contain_text("(token 3)")
     force.words.fill(" Spain")
     demo.button("Replace the selected").click()
     says(demo, 3, "Spain")
