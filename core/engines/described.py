@@ -32,6 +32,7 @@ def describe(
         prefix_ids=prefix_ids(tokenizer),
         stop_ids=stop_ids(model.generation_config.eos_token_id, tokenizer),
         note=found.note,
+        remedy=found.remedy,
         chat_note=writer.note,
         lent_template=writer.lent_template,
         folder=str(found.folder),

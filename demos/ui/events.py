@@ -35,6 +35,19 @@ def as_messages() -> Iterator[None]:
         ) from error
 
 
+def unsaid(handler: Callable[..., Any], n_outputs: int) -> Callable[..., Any]:
+    """``handler``, which changes nothing instead of saying why it can't: nobody asked for it."""
+
+    def call(*values: Any) -> Any:
+        try:
+            return handler(*values)
+        except gr.Error:
+            return (gr.skip(),) * n_outputs if n_outputs > 1 else gr.skip()
+
+    call.__name__ = handler.__name__
+    return call
+
+
 def bind(lab: Lab, handler: Callable[..., Any], charts: Sequence[int] = ()) -> Callable[..., Any]:
     """``handler`` with the lab's engine put in front and its LabErrors as messages.
 
@@ -115,6 +128,7 @@ class Page:
         uses_model: bool = True,
         shows: Any = None,
         gives_way: bool = False,
+        quiet: bool = False,
     ) -> Any:
         """Call ``handler(engine, *inputs)`` when ``trigger`` fires.
 
@@ -123,13 +137,16 @@ class Page:
         it. Of events that set the same ``gr.State`` the last one counts, but one that
         ``gives_way`` (a look, which changes nothing) is dropped while a change is awaited; a
         result made of a state that it ``shows`` is dropped when the state is set meanwhile.
-        Returns the event, which a Stop button can cancel.
+        One that is ``quiet`` shows no messages. Returns the event, which a Stop button can
+        cancel.
         """
         queueing: dict[str, Any] = (
             {"concurrency_id": "model"} if uses_model else {"concurrency_limit": None}
         )
         charts = [at for at, output in enumerate(outputs) if isinstance(output, gr.Plot)]
         bound = bind(self.lab, handler, charts)
+        if quiet:
+            bound = unsaid(bound, len(outputs))
         state = next((output for output in outputs if isinstance(output, gr.State)), None)
         if state is not None:
             place = _place(state, outputs)

@@ -193,6 +193,7 @@ def describe(info: ModelInfo) -> dict[str, Any]:
             ["vocabulary", f"{info.vocab_size:,} tokens"],
         ],
         "note": info.note,
+        "remedy": info.remedy,
     }
 
 
