@@ -9,6 +9,7 @@ the state is set meanwhile. Knows nothing of what the events do.
 import inspect
 import itertools
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +21,7 @@ import gradio as gr
 from demos.ui.arrivals import number_of
 
 Key = tuple[str | None, int]
+SETTING_SECONDS = 10.0  # in which even a busy Gradio sets what a handler has returned
 MOST_KEYS = 10_000  # sessions times states; the longest unused go first
 
 
@@ -45,7 +47,7 @@ class Turns:
     def __init__(self) -> None:
         self._last: OrderedDict[Key, Turn] = OrderedDict()
         # what the state was set to, for a while before Gradio sets it
-        self._values: dict[Key, Any] = {}
+        self._values: dict[Key, tuple[Any, float]] = {}
         self._under_way: dict[Key, list[Turn]] = {}
         self._lock = threading.Lock()
 
@@ -86,8 +88,8 @@ class Turns:
     def watch(self, key: Key, value: Any) -> Callable[[], bool]:
         """A function: whether ``value``, as Gradio has read it of ``key``, stands, and did now."""
         with self._lock:
-            is_old = value is not self._values.get(key, value)
-            seen = None if key in self._under_way or is_old else (self._last.get(key),)
+            is_old = key in self._under_way or self._is_old(key, value)
+            seen = None if is_old else (self._last.get(key),)
         return lambda: seen == (self._last.get(key),)
 
     def keep(self, turn: Turn, result: Any, at: int) -> None:
@@ -96,14 +98,19 @@ class Turns:
         with self._lock:
             turn.answered = True
             if not _is_skip(value):
-                self._values[turn.key] = value
+                self._values[turn.key] = value, time.monotonic()
 
     def _is_awaited(self, key: Key, value: Any) -> bool:
         """Whether what an event is about to change, or has just changed, is not on the page yet."""
         known = [turn for turn in self._under_way.get(key, ()) if self.is_last(turn)]
         if known:
             return not (known[0].answered or known[0].gives_way)
-        return value is not self._values.get(key, value)
+        return self._is_old(key, value)
+
+    def _is_old(self, key: Key, value: Any) -> bool:
+        """Whether Gradio has read a value that it is about to replace."""
+        kept, at = self._values.get(key, (value, 0.0))
+        return value is not kept and time.monotonic() - at < SETTING_SECONDS
 
     def _set(self, key: Key, turn: Turn) -> None:
         self._last[key] = turn

@@ -206,6 +206,19 @@ def test_a_look_at_a_changing_document_is_dropped():
     assert look(visitor("me"), "after") == ("after", "list")
 
 
+def test_a_state_that_gradio_never_set_is_forgotten(monkeypatch):
+    """Should a result get lost on its way, looks and pictures work again after a while."""
+    page = Turns()
+    look = page.in_turn(lambda state: (state, "list"), STATE, 2, gives_way=0)
+    picture = page.following(lambda state: "picture", STATE, 1)
+    page.in_turn(answering, STATE, 2)(visitor("me"))
+    assert look(visitor("me"), "before") == (gr.skip(), gr.skip())
+    assert picture(visitor("me"), "before") == gr.skip()
+    monkeypatch.setattr(turns, "SETTING_SECONDS", 0.0)
+    assert look(visitor("me"), "before") == ("before", "list")
+    assert picture(visitor("me"), "before") == "picture"
+
+
 def test_a_look_ends_a_stream_that_shows_something():
     """A click on a token while the model writes shows that token; before the first, it waits."""
     page = Turns()
