@@ -76,7 +76,9 @@ def draw_bar(sampled: SampledDistribution, vocabulary: Vocabulary, r: float | No
                 "line": {"width": 1, "color": "rgba(127,127,127,0.6)"},
             },
             text=[
-                _segment_name(sampled, vocabulary, at) if stop - start > 0.05 else ""
+                _segment_name(sampled, vocabulary, at).replace(" ", "<br>", at < 0)
+                if stop - start > 0.05
+                else ""
                 for start, stop, at in shown
             ],
             textposition="inside",
@@ -90,7 +92,9 @@ def draw_bar(sampled: SampledDistribution, vocabulary: Vocabulary, r: float | No
         )
     )
     _layout(figure, "Where does r fall?", height=140)
-    figure.update_xaxes(range=[0, 1], tickformat=".1f", title_text="cumulative probability")
+    figure.update_xaxes(
+        range=[-0.004, 1.004], tickformat=".1f", title_text="cumulative probability"
+    )
     figure.update_yaxes(visible=False)
     if r is not None:
         side = "left" if r < 0.85 else "right"
@@ -100,33 +104,31 @@ def draw_bar(sampled: SampledDistribution, vocabulary: Vocabulary, r: float | No
     return figure
 
 
-def _segments(edges: np.ndarray, hit: int | None) -> list[tuple[float, float, int | None]]:
-    """(start, stop, index) of the first tokens, the one hit, and the others as one (None)."""
-    n_shown = min(len(edges) - 1, 40)
-    shown: list[tuple[float, float, int | None]] = [
-        (float(edges[i]), float(edges[i + 1]), i) for i in range(n_shown)
-    ]
+def _segments(edges: np.ndarray, hit: int | None) -> list[tuple[float, float, int]]:
+    """(start, stop, index) of the first tokens, the one hit, and the others together: −how many."""
+    n, n_shown = len(edges) - 1, min(len(edges) - 1, 40)
+    shown = [(float(edges[i]), float(edges[i + 1]), i) for i in range(n_shown)]
     last = float(edges[n_shown])
     if hit is not None and hit >= n_shown:
         if edges[hit] > last:
-            shown.append((last, float(edges[hit]), None))
+            shown.append((last, float(edges[hit]), n_shown - hit))
         shown.append((float(edges[hit]), float(edges[hit + 1]), hit))
-        last = float(edges[hit + 1])
+        last, n_shown = float(edges[hit + 1]), hit + 1
     if last < 1:
-        shown.append((last, 1.0, None))
+        shown.append((last, 1.0, n_shown - n))
     return shown
 
 
-def _segment_colour(position: int, hit: int | None, at: int | None) -> str:
-    if at is None:
+def _segment_colour(position: int, hit: int | None, at: int) -> str:
+    if at < 0:
         return palette.REST
     if at == hit:
         return palette.CHOSEN
     return palette.SAMPLER if position % 2 == 0 else "#dd9a55"
 
 
-def _segment_name(sampled: SampledDistribution, vocabulary: Vocabulary, at: int | None) -> str:
-    return "others" if at is None else _axis_label(vocabulary.token(int(sampled.ids[at])))
+def _segment_name(sampled: SampledDistribution, vocabulary: Vocabulary, at: int) -> str:
+    return f"{-at:,} others" if at < 0 else _axis_label(vocabulary.token(int(sampled.ids[at])))
 
 
 def bits_along(

@@ -19,6 +19,8 @@ INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp", "Co", "Cn"}
 UNCLEAR = "\u115f\u1160\u2800\u3164\uffa0\ufffd"
 GLYPHS = {" ": ("space", "·"), "\n": ("newline", "↵"), "\t": ("tab", "⇥"), "\r": ("newline", "␍")}
 UNKNOWN = "unknown: this engine gives only its most likely tokens"
+LEAST_PLAIN_PERCENT = 1e-6  # written out; below that the noughts could not be counted
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NO_PREDICTION = "no prediction: nothing stands before it"
 
 
@@ -57,18 +59,23 @@ def hue(token_id: int) -> int:
 
 
 def format_prob(prob: float) -> str:
-    """A probability as a percentage with two significant digits: 94 %, 0.012 %."""
+    """A probability as a percentage with two significant digits: 94 %, 0.012 %, 4.2·10⁻⁹ %.
+
+    Only exactly 1 is 100 %.
+    """
     percent = 100 * prob
+    if prob == 1:
+        return "100 %"
     if percent >= 99.995:
         return "≈100 %"
     if percent >= 99:
         return f"{percent:.2f} %"
     if percent >= 10:
         return f"{percent:.0f} %"
-    if percent >= 1e-4:
+    if percent >= LEAST_PLAIN_PERCENT:
         return f"{percent:.{_decimals(percent)}f} %"
     mantissa, _, exponent = f"{percent:.1e}".partition("e")
-    return f"{mantissa}e{int(exponent)} %" if percent > 0 else "0 %"
+    return f"{mantissa}·10{str(int(exponent)).translate(RAISED)} %" if percent > 0 else "0 %"
 
 
 def _decimals(value: float) -> int:

@@ -39,6 +39,10 @@ class Document:
         kept = {i: pick for i, pick in self.picks.items() if i < at}
         return replace(self, ids=self.ids[:at], picks=kept)
 
+    def given(self) -> Self:
+        """Its tokens before the first that was picked."""
+        return self.cut(min(self.picks, default=len(self)))
+
     def give(self, ids: Ids) -> Self:
         """The document with ids after it that nobody picked."""
         return replace(self, ids=(*self.ids, *ids))

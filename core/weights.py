@@ -27,8 +27,8 @@ class LocalModel:
     """A model whose files are all here.
 
     ``chat`` is whether it was trained to answer in turns, None when nobody said.
-    ``note`` says why this is not quite the model that was asked for or intended,
-    and what to do; empty when it is.
+    ``note`` says that this is not quite the model that was asked for or intended, ``remedy``
+    why, and what whoever runs the program can do; empty when it is.
     """
 
     folder: Path
@@ -37,6 +37,7 @@ class LocalModel:
     source: str
     chat: bool | None
     note: str = ""
+    remedy: str = ""
 
 
 def obtain(settings: Settings, has_gpu: bool, report: Report) -> LocalModel:
@@ -76,8 +77,8 @@ def _intended(cache_dir: Path, has_gpu: bool, report: Report) -> LocalModel:
         fallback = _known(catalogue.EMBEDDED_DEFAULT)
         model = _of_catalogue(fallback, cache_dir, report, refusal)
         bits = " (4-bit weights)" if model.source == FROM_INDEX else ""
-        note = f"This is {model.name}{bits}, not the intended {intended.name}. {refusal}"
-        return replace(model, note=note)
+        note = f"This is {model.name}{bits}, not the intended {intended.name}."
+        return replace(model, note=note, remedy=str(refusal))
 
 
 def _known(name: str) -> ModelSpec:
@@ -129,8 +130,8 @@ def _from_hub(spec: ModelSpec, folder: Path) -> LocalModel:
 
 
 def _from_index(spec: ModelSpec, folder: Path, why: str) -> LocalModel:
-    note = f"These are 4-bit weights from the {FROM_INDEX}, not the original ones. {why}"
-    return LocalModel(folder, spec.name, spec.licence, FROM_INDEX, _chat(spec), note)
+    note = f"These are 4-bit weights from the {FROM_INDEX}, not the original ones."
+    return LocalModel(folder, spec.name, spec.licence, FROM_INDEX, _chat(spec), note, why)
 
 
 def _unknown_spec(hub_id: str) -> ModelSpec:

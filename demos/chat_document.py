@@ -226,7 +226,7 @@ def build(page: Page) -> None:
         settings = replies.place_settings()
         desk = writing.place(Branches.of(Conversation()), strip)
     buttons, beside = replies.place_buttons(), replies.place_table()
-    paths.build_comparison(page, desk.branches, desk.tree)
+    follow_paths = paths.build_comparison(page, desk.branches, desk.tree)
     panel = messages.build(page, STEPS, desk)
     forcing.build(page, STEPS, desk)
     link_row.build(page, link_of, [desk.branches, strip, system, user, *settings, desk.n_ahead])
@@ -239,6 +239,7 @@ def build(page: Page) -> None:
     templates_panel.build(page, desk, system, user)
     drawn = replies.connect(page, REPLIES, desk, (go, stop), buttons, settings, beside, user)
     writing.connect_lookahead(page, desk)
+    follow_paths(desk.shown)
     page.connect(compact.change, fold, [compact], [strip], latest_only=True, uses_model=False)
 
     def after(event: Any) -> None:

@@ -22,6 +22,7 @@ from demos.ui import (
     beams,
     classifier,
     forcing,
+    given_text,
     link_row,
     links,
     paths,
@@ -107,8 +108,7 @@ def restore(engine: Engine, state: NextTokenLink) -> View:
     """(view…, text, tokens ahead) of a link; undo and reset lead to what was not picked."""
     text = state.text or EXAMPLES[0]
     document = links.document_of(engine, state, text)
-    given = document.cut(min(document.picks, default=len(document)))
-    branches = Branches.of(given).go(document)
+    branches = Branches.of(document.given()).go(document)
     view = show(engine, branches, links.position_of(state, len(document)))
     return (*writing.with_ahead(engine, view, state.ahead), text, state.ahead)
 
@@ -117,14 +117,14 @@ def build(page: Page) -> None:
     """Input line, strip, candidates beside the chart; the rest folded away."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     opening = page.opening_text(DEMO.slug, EXAMPLES[0])
-    text, use = text_line(opening, "Document", "Use this text")
+    text, use = text_line(opening, given_text.LABEL, "Use this text")
     with gr.Column(elem_classes="lab-writing"):
         strip = TokenStrip(name="The document, token by token", lines=3)
         top, stop, back, forth, again = writing.step_buttons(
             "Always the top one, ten times", "Reset"
         )
         desk = writing.place(Branches.of(Document()), strip)
-    paths.build_comparison(page, desk.branches, desk.tree)
+    follow_paths = paths.build_comparison(page, desk.branches, desk.tree)
     prepared = examples(text, EXAMPLES)
     forcing.build(page, STEPS, desk)
     recovery.build(page, desk)
@@ -135,10 +135,10 @@ def build(page: Page) -> None:
     link_row.build(page, link_of, linked)
 
     branches, outputs = [desk.branches], desk.outputs
-    desk.shown += [page.connect(written.then, start, [text], outputs) for written in prepared]
-    desk.shown += [
-        page.connect(trigger, start, [text], outputs) for trigger in (use.click, text.submit)
-    ]
+    triggers = [*(written.then for written in prepared), use.click, text.submit]
+    begun = [page.connect(trigger, start, [text], outputs) for trigger in triggers]
+    desk.shown += begun
+    given_text.connect(page, (text, use), desk.branches, lambda past: past.first.ids, begun)
     writing.connect(page, STEPS, desk, forth)
     desk.shown.append(page.connect(back.click, STEPS.undo, branches, outputs, latest_only=True))
     running = page.connect(top.click, always_the_top_one, branches, outputs)
@@ -149,6 +149,7 @@ def build(page: Page) -> None:
         page.connect(stopped.then, STEPS.look_at_end, branches, outputs),
     ]
     writing.connect_lookahead(page, desk)
+    follow_paths(desk.shown)
     classifier.build(page, desk)
     shown = [*outputs, text, desk.n_ahead]
     link_row.first_view(page, DEMO.slug, restore, shown, start, [text])

@@ -20,7 +20,7 @@ from core.sampling import SampledDistribution, Sampler, Step, generate, reshape,
 from core.snippets import sampling_code
 from core.tokens import Distribution, require_context
 from demos import Demo
-from demos.ui import link_row, links, views
+from demos.ui import given_text, link_row, links, views
 from demos.ui.component import CandidateList, Facts, Number, Slider, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -188,8 +188,7 @@ def run_on(
     sampler = api.checked_sampler(engine, *settings)
     n = limits.check_whole_number(n_tokens, "The number of tokens", 1, limits.MAX_NEW_TOKENS)
     rng = np.random.default_rng(api.checked_seed(seed))
-    n_given = min(bench.document.picks, default=len(bench.document))
-    given = bench.document.ids[:n_given]
+    given = bench.document.given().ids
     require_context(given)
     bench, info = Bench(Document(given), r=bench.r), engine.info
     for step in generate(engine.next, given, sampler, rng, n, info.stop_ids, info.context_length):
@@ -247,7 +246,7 @@ def build(page: Page) -> None:
     """Text and strip; candidates beside the sliders; the draw below both."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     opening = page.opening_text(DEMO.slug, EXAMPLES[0])
-    text, use = text_line(opening, "Document", "Use this text")
+    text, use = text_line(opening, given_text.LABEL, "Use this text")
     bench = gr.State(Bench())
     strip = TokenStrip(name="The document, token by token", lines=3)
     with gr.Row():
@@ -264,7 +263,7 @@ def build(page: Page) -> None:
     with gr.Row(equal_height=True):
         seed = Number(1, label="Seed", precision=0, scale=1, min_width=90)
         n_tokens = Slider(1, 100, 20, step=1, label="Tokens", scale=3, min_width=160)
-        go = gr.Button("Generate", variant="primary", scale=1, min_width=90)
+        go = gr.Button("Generate anew", variant="primary", scale=1, min_width=110)
         stop = gr.Button("Stop", scale=1, min_width=60)
     prepared = examples(text, EXAMPLES)
     code = code_panel()
@@ -273,16 +272,16 @@ def build(page: Page) -> None:
 
     shown = [candidates, facts, bar, code]
     outputs = [bench, strip, *shown, r]
-    for written in prepared:
-        page.connect(written.then, start, [text, *settings], outputs)
-    page.connect(use.click, start, [text, *settings], outputs)
-    page.connect(text.submit, start, [text, *settings], outputs)
+    triggers = [*(written.then for written in prepared), use.click, text.submit]
+    begun = [page.connect(trigger, start, [text, *settings], outputs) for trigger in triggers]
+    given_text.connect(page, (text, use), bench, lambda now: now.document.given().ids, begun)
     for slider in settings:
         page.connect(
             slider.input, reshaped, [bench, *settings], shown, latest_only=True, uses_model=False
         )
-    page.connect(r.input, set_r, [bench, r, *settings], outputs, latest_only=True)
-    page.connect(strip.pick, look, [bench, strip, *settings], outputs, latest_only=True)
+    for trigger, handler, place in ((r.input, set_r, r), (strip.pick, look, strip)):
+        given = [bench, place, *settings]
+        page.connect(trigger, handler, given, outputs, latest_only=True, gives_way=True)
     page.connect(take.click, draw, [bench, seed, *settings], outputs, latest_only=True)
     page.connect(add.click, append, [bench, *settings], outputs, latest_only=True)
     running = page.connect(go.click, run_on, [bench, seed, n_tokens, *settings], outputs)

@@ -26,11 +26,12 @@ class ModelInfo:
 
     ``context_length`` is the most tokens taken here. ``prefix_ids`` stand before
     every plain text (BOS where the tokenizer adds one). ``stop_ids`` end a generated
-    text. ``note`` says why this is not the intended model and what to do;
-    ``chat_note`` what to know about its chat template. ``lent_template`` is the one
-    written with where the model brings none. ``folder`` opens the same model with
-    plain transformers. ``recomputes`` is whether ``score(exact=True)`` can do more than
-    ``score``. ``n_listed`` is how many tokens of each prediction the engine gives, 0 for all.
+    text. ``note`` says that this is not the intended model, or what else to know of it,
+    ``remedy`` why and what whoever runs the program can do; ``chat_note`` what to know about
+    its chat template. ``lent_template`` is the one written with where the model brings none.
+    ``folder`` opens the same model with plain transformers. ``recomputes`` is whether
+    ``score(exact=True)`` can do more than ``score``. ``n_listed`` is how many tokens of each
+    prediction the engine gives, 0 for all.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ModelInfo:
     prefix_ids: tuple[int, ...] = ()
     stop_ids: frozenset[int] = frozenset()
     note: str = ""
+    remedy: str = ""
     chat_note: str = ""
     lent_template: str = ""
     folder: str = ""

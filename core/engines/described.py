@@ -26,6 +26,7 @@ def describe_text_side(
         context_length=settings.max_tokens,
         prefix_ids=prefix_ids(tokenizer),
         note=found.note,
+        remedy=found.remedy,
         chat_note=writer.note,
         lent_template=writer.lent_template,
         folder=str(found.folder),

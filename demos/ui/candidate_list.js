@@ -47,7 +47,7 @@ function drawRow(row, index, scale) {
     fillLabel(next, ahead[index].parts);
     line.append(next);
   }
-  line.addEventListener("click", () => choose(index));
+  line.addEventListener("click", () => want(index));
   const facts = ahead[index] ? [...row.facts, ...ahead[index].facts] : row.facts;
   line.addEventListener("pointerenter", () => showTip(line, facts));
   line.addEventListener("pointerleave", hideTip);
@@ -98,6 +98,13 @@ function draw() {
   if (rest) lines.push(drawRest(rest, scale));
   head.replaceChildren(...(rows.length ? [drawHead(rows[0].sampler_prob !== undefined)] : []));
   list.replaceChildren(...lines);
+}
+
+// In a desk desk_keys.js says when: a click waits until the step before it is done, as a key does.
+function want(index) {
+  hideTip();
+  if (!list.closest(".lab-writing")) return choose(index);
+  list.dispatchEvent(new CustomEvent("lab-clicked", { bubbles: true, detail: index }));
 }
 
 function choose(index) {

@@ -57,7 +57,7 @@ def document_facts(engine: Engine, talk: Conversation) -> list[dict[str, str]]:
     turns = [t for t in chat.turns(talk.rendered, engine.vocabulary) if t.role]
     n_special = sum(i in engine.vocabulary.specials for i in talk.ids)
     return [
-        fact("tokens", f"{len(talk):,}"),
+        fact("tokens so far", f"{len(talk):,}"),
         fact("special tokens", f"{n_special:,}"),
         fact("turns", f"{len(turns):,}"),
     ]

@@ -47,7 +47,8 @@ def show(engine: Engine, branches: Branches[Any], span: Any) -> View:
         found = look_inside(engine, context, listed)
     except InputError as why_not:  # some engines hold no model, so the panel says it for good
         return _only(str(why_not))
-    table = gr.update(title="", rows=_rows(engine.vocabulary, listed, found))
+    title = views.position_title(engine.vocabulary, ids, position)
+    table = gr.update(title=title, rows=_rows(engine.vocabulary, listed, found))
     chart = charts_inside.vector_values(found.hidden)
     code = inside_code(engine.info, context, listed, found)
     return (

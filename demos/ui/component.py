@@ -218,7 +218,8 @@ class StatusBar(ScriptedComponent):
     """The slim header: name, model, device, and what is going on.
 
     Props: ``title``, the course's or our name; ``model``, one line; ``details``,
-    ``[[name, text]]``; ``note``, why it is not the intended model; ``busy``, what start-up is
+    ``[[name, text]]``; ``note``, that it is not the intended model, and ``remedy``, what whoever
+    runs the program can do, folded; ``busy``, what start-up is
     doing, with ``fraction`` 0…1 or None; ``failed``, whether ``busy`` is the reason that
     nothing can run.
     """
@@ -233,12 +234,14 @@ class StatusBar(ScriptedComponent):
         model: str = "",
         details: list[list[str]] | None = None,
         note: str = "",
+        remedy: str = "",
         busy: str = "",
         fraction: float | None = None,
         failed: bool = False,
         **layout: Any,
     ) -> None:
-        props = {"title": title, "model": model, "details": details or [], "note": note}
+        props = {"title": title, "model": model, "details": details or []}
+        props |= {"note": note, "remedy": remedy}
         state = {"busy": busy, "fraction": fraction, "failed": failed}
         super().__init__(value, {}, **props, **state, **layout)
 

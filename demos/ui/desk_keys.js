@@ -1,13 +1,13 @@
 // The keys of a writing desk (.lab-writing): 1 to 9 choose a candidate, Enter the focused or the
-// first, Backspace undoes; wherever in the desk the focus is, or nowhere.
-// One step at a time: a key waits until the page shows what the step before led to. So fast keys
-// are neither lost nor done twice to one list.
+// first, Backspace undoes; wherever in the desk the focus is, or nowhere. And the clicks on its list.
+// One step at a time: a key or a click waits until the page shows what the step before led to. So
+// fast ones are neither lost nor done twice to one list.
 (() => {
   const TYPING = "input, textarea, select, [contenteditable='true'], .cm-editor";
   const TAKES_ENTER = "button, a, summary, [role='button'], [role='tab']";
   const SHOWN_MS = 2000; // by then even a busy page has drawn the answer that came
   const GIVEN_UP_MS = 30000;
-  let waiting = []; // [desk, key] of keys that were pressed and not done
+  let waiting = []; // [desk, key] of keys that were pressed and not done; of a click, its row's place
   let step = null; // what is under way: its list, the place the list was about, since when
 
   function deskOf(target) {
@@ -29,7 +29,7 @@
 
   function act(desk, key) {
     if (key === "Backspace") return desk.querySelector(".lab-undo").click();
-    const detail = key === "Enter" ? null : Number(key) - 1;
+    const detail = typeof key === "number" ? key : key === "Enter" ? null : Number(key) - 1;
     listOf(desk).dispatchEvent(new CustomEvent("lab-choose", { detail }));
   }
 
@@ -38,6 +38,13 @@
       const [desk, key] = waiting.shift();
       if (desk.isConnected && desk.checkVisibility()) act(desk, key);
     }
+  }
+
+  function want(desk, key, repeated) {
+    if (step && performance.now() - step.since > GIVEN_UP_MS) [step, waiting] = [null, []];
+    if (repeated && step) return; // a key held down goes as fast as the model
+    waiting.push([desk, key]);
+    goOn();
   }
 
   function settle(ended, until) {
@@ -57,12 +64,14 @@
     const desk = deskOf(target);
     if (!desk) return;
     event.preventDefault();
-    if (step && performance.now() - step.since > GIVEN_UP_MS) [step, waiting] = [null, []];
-    if (event.repeat && step) return; // a key held down goes as fast as the model
-    waiting.push([desk, key]);
-    goOn();
+    want(desk, key, event.repeat);
   });
-  document.addEventListener("pointerdown", () => (waiting = []));
+  document.addEventListener("lab-clicked", (event) => {
+    want(event.target.closest(".lab-writing"), event.detail, false);
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (!event.target.closest(".lab-writing .lab-list")) waiting = [];
+  });
   document.addEventListener("lab-began", (event) => {
     const desk = event.target.closest(".lab-writing");
     if (desk) begin(desk, event.detail === "choice");

@@ -35,6 +35,19 @@ def as_messages() -> Iterator[None]:
         ) from error
 
 
+def unsaid(handler: Callable[..., Any], n_outputs: int) -> Callable[..., Any]:
+    """``handler``, which changes nothing instead of saying why it can't: nobody asked for it."""
+
+    def call(*values: Any) -> Any:
+        try:
+            return handler(*values)
+        except gr.Error:
+            return (gr.skip(),) * n_outputs if n_outputs > 1 else gr.skip()
+
+    call.__name__ = handler.__name__
+    return call
+
+
 def bind(lab: Lab, handler: Callable[..., Any], charts: Sequence[int] = ()) -> Callable[..., Any]:
     """``handler`` with the lab's engine put in front and its LabErrors as messages.
 
@@ -115,26 +128,33 @@ class Page:
         latest_only: bool = False,
         uses_model: bool = True,
         shows: Any = None,
+        gives_way: bool = False,
+        quiet: bool = False,
     ) -> Any:
         """Call ``handler(engine, *inputs)`` when ``trigger`` fires.
 
         ``latest_only``: while one call runs, only the newest of those that follow is
         kept (clicks, typing). A handler that does not use the model never queues behind
-        it. Of events that set the same ``gr.State`` the last one counts; a result made of a
-        state that it ``shows`` is dropped when the state is set meanwhile. Returns the event,
-        which a Stop button can cancel.
+        it. Of events that set the same ``gr.State`` the last one counts, but one that
+        ``gives_way`` (a look, which changes nothing) is dropped while a change is awaited; a
+        result made of a state that it ``shows`` is dropped when the state is set meanwhile.
+        One that is ``quiet`` shows no messages. Returns the event, which a Stop button can
+        cancel.
         """
         queueing: dict[str, Any] = (
             {"concurrency_id": "model"} if uses_model else {"concurrency_limit": None}
         )
         charts = [at for at, output in enumerate(outputs) if isinstance(output, gr.Plot)]
         bound = bind(self.lab, handler, charts)
+        if quiet:
+            bound = unsaid(bound, len(outputs))
         state = next((output for output in outputs if isinstance(output, gr.State)), None)
         if state is not None:
-            place = [output is state for output in outputs].index(True)
-            bound = self.turns.in_turn(bound, state._id, len(outputs), place)
+            place = _place(state, outputs)
+            read = _place(state, inputs) if gives_way else None
+            bound = self.turns.in_turn(bound, state._id, len(outputs), place, read)
         elif shows is not None:
-            place = [given is shows for given in inputs].index(True)
+            place = _place(shows, inputs)
             bound = self.turns.following(bound, shows._id, len(outputs), place)
         return trigger(
             bound,
@@ -167,3 +187,8 @@ class Page:
                 self.connect(trigger, handler, inputs, outputs, uses_model=uses_model)
             )
         )
+
+
+def _place(component: Any, among: Sequence[Any]) -> int:
+    """Where a component stands; ``==`` would ask Gradio."""
+    return [one is component for one in among].index(True)

@@ -23,6 +23,10 @@ from demos.ui.panels import folded_code, text_box
 from demos.ui.writing import Desk, View, Writing
 
 MOST_FOUND = 12
+FIND = (
+    "Find a token: its text, “id 42” or “#5” for rank 5. "
+    "Click one below, or press Enter for the first"
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Forcing:
     steps: Writing
 
     def take_rank(self, engine: Engine, branches: Branches[Any], span: Any, rank: Any) -> View:
-        """Write the token of a rank."""
+        """Write the token of a rank among all tokens, whatever was searched for."""
         n = limits.check_whole_number(rank, "The rank", 1, engine.info.vocab_size)
         context = places.picked_context(branches.now.ids, span)
         best = engine.next(context).top(n)
@@ -42,6 +46,15 @@ class Forcing:
                 f"{n:,} is not known. Choose a lower rank, or find a token by its text."
             )
         return self._written(engine, branches, (int(best[n - 1]),), len(context))
+
+    def take_found(self, engine: Engine, branches: Branches[Any], span: Any, query: Any) -> View:
+        """Write the first token that a search finds."""
+        limits.check_text(query, "search")
+        context = places.picked_context(branches.now.ids, span)
+        found = search.find(engine.vocabulary, engine.next(context), query)
+        if not len(found):
+            raise InputError(f"No token holds “{query}”. Try a part of it, or other letters.")
+        return self._written(engine, branches, (int(found[0]),), len(context))
 
     def take_text(
         self, engine: Engine, branches: Branches[Any], span: Any, text: Any
@@ -126,7 +139,7 @@ def preview(engine: Engine, text: Any) -> Any:
         return gr.update(tokens=[], heading="")
     ids = text_ids(engine, text)
     listed = ", ".join(map(str, ids[:40])) + (", …" if len(ids) > 40 else "")
-    heading = f"{_counted(len(ids))}: {listed}"
+    heading = f"{_counted(len(ids))}, {'id' if len(ids) == 1 else 'ids'} {listed}"
     return gr.update(tokens=views.chips(engine.vocabulary, ids), heading=heading)
 
 
@@ -138,12 +151,7 @@ def build(page: Page, steps: Writing, desk: Desk) -> None:
     """Find a token, take a rank, write own words: folded."""
     forcing = Forcing(steps)
     with gr.Accordion("Force a token: any text, id or rank", open=False):
-        with gr.Row(equal_height=True):
-            query = text_box(
-                "", "Find a token: its text, its id, or #5 for rank 5", max_lines=1, scale=4
-            )
-            rank = Number(5, label="Rank", precision=0, scale=1, min_width=70)
-            take = gr.Button("Take this rank", scale=1, min_width=110)
+        query = text_box("", FIND, max_lines=1)
         found = CandidateList()
         with gr.Row(equal_height=True):
             words = text_box(
@@ -152,15 +160,18 @@ def build(page: Page, steps: Writing, desk: Desk) -> None:
             write = gr.Button("Append these tokens", scale=1, min_width=110)
             swap = gr.Button("Replace the selected", scale=1, min_width=110)
         shown = TokenStrip(name="Your words as tokens", selectable=False, compact=True)
+        with gr.Row(equal_height=True):
+            rank = Number(5, label="Rank among all tokens", precision=0, scale=4, min_width=70)
+            take = gr.Button("Take this rank", scale=1, min_width=110)
         code = folded_code("the tokens found")
 
     at, outputs = [desk.branches, desk.strip], desk.outputs
     # change, not input: see the Tokenizer
     page.connect(query.change, find, [*at, query], [found, code], latest_only=True)
-    page.connect(query.submit, find, [*at, query], [found, code], latest_only=True)
     page.connect(words.change, preview, [words], [shown], latest_only=True, uses_model=False)
     written = [
         page.connect(found.pick, steps.choose, [desk.branches, found], outputs),
+        page.connect(query.submit, forcing.take_found, [*at, query], outputs),
         page.connect(take.click, forcing.take_rank, [*at, rank], outputs),
         page.connect(write.click, forcing.take_text, [*at, words], [*outputs, words]),
         page.connect(words.submit, forcing.take_text, [*at, words], [*outputs, words]),

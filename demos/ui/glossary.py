@@ -5,6 +5,7 @@ GLOSSARY = {
     "UTF-8 bytes": "How many bytes the text takes when stored as UTF-8.",
     "token": "A piece of text from the vocabulary; all a model ever sees and all it predicts.",
     "tokens": "The pieces of the vocabulary that the text is cut into.",
+    "tokens so far": "All tokens of the document in the strip, special ones and the reply's too.",
     "token id": "The number of a token in the vocabulary; a document is a list of these.",
     "piece": "The bytes a token stands for.",
     "vocabulary": "All tokens a model knows; it can write nothing else.",

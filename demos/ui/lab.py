@@ -90,7 +90,8 @@ class Lab:
         try:
             with uncollected():
                 self._engine = self._open_engine(self._report)
-            log.info("Ready: %s", self._engine.info.name)
+            info = self._engine.info
+            log.info("Ready: %s", " ".join(filter(None, (info.name, info.note, info.remedy))))
         except LabError as error:
             self._fail(str(error))
             log.error("%s", error)

@@ -118,7 +118,7 @@ def _described(engine: Engine, request: Request) -> tuple[list[str | None], list
     except InputError as error:
         return [], notes if str(error) in notes else [str(error), *notes]
     named = [turn.role for turn in chat.turns(talk.rendered, engine.vocabulary) if turn.role]
-    return words, [f"{len(talk):,} tokens in these turns: {', '.join(named)}.", *notes]
+    return words, [f"If written: {len(talk):,} tokens in these turns: {', '.join(named)}.", *notes]
 
 
 def follow(engine: Engine, past: Past, value: Any) -> tuple[Any, ...]:

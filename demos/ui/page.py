@@ -19,6 +19,7 @@ from core.questions import with_question
 from demos import Demo, discover
 from demos.ui import questions, theme
 from demos.ui.api import register_api
+from demos.ui.arrivals import app_kwargs
 from demos.ui.component import StatusBar
 from demos.ui.events import Page
 from demos.ui.lab import Lab
@@ -130,6 +131,7 @@ def launch(app: gr.Blocks, lab: Lab) -> None:
         max_threads=MOST_THREADS,
         mcp_server=lab.mcp,
         prevent_thread_lock=True,
+        app_kwargs=app_kwargs(),
     )
     if lab.mcp:
         answer_in_json(app)
@@ -195,6 +197,7 @@ def describe(info: ModelInfo) -> dict[str, Any]:
             ["vocabulary", f"{info.vocab_size:,} tokens"],
         ],
         "note": info.note,
+        "remedy": info.remedy,
     }
 
 

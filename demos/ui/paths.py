@@ -4,6 +4,7 @@ Plain values for the ``PathTree`` component and back. Knows nothing of how a pag
 document.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -15,7 +16,7 @@ from core.engines import Engine
 from core.measures import surprisal_bits
 from core.palette import heat_level
 from core.snippets import path_code
-from core.tokens import Vocabulary
+from core.tokens import Ids, Vocabulary
 from demos.ui import views
 from demos.ui.component import PathTree, TokenStrip
 from demos.ui.events import Page
@@ -79,17 +80,37 @@ def picked_document(pick: Any, branches: Branches[Any]) -> Any:
     return found if pick.get("at") == fingerprint(found.ids) else None
 
 
-def compare(engine: Engine, branches: Branches[Any], pick: Any) -> tuple[Any, Any, Any, Any]:
-    """(this path, the other one, code, its panel) from where they part, coloured by surprisal."""
+def compare(engine: Engine, branches: Branches[Any], pick: Any) -> tuple[Any, ...]:
+    """(its ids, this path, the other one, code, its panel) with a path clicked in the tree."""
     other = picked_document(pick, branches)
     if other is None:
-        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-    start = parting(branches.now, other)
+        return (gr.skip(),) * 5
+    return other.ids, *_beside(engine, branches.now, other)
+
+
+def follow(engine: Engine, branches: Branches[Any], compared: Ids) -> tuple[Any, ...]:
+    """(this path, the other one, code, its panel) once more, when the document has changed.
+
+    Nothing is compared with itself, nor with a path that is no longer known.
+    """
+    if not compared:
+        return (gr.skip(),) * 4
+    ends = [end.cut(len(compared)) for end in branches.ends]
+    other = next((end for end in ends if end.ids == compared), None)
+    if other is None or other.ids == branches.now.ids:
+        return (gr.update(visible=False),) * 4
+    return _beside(engine, branches.now, other)
+
+
+def _beside(engine: Engine, now: Document, other: Document) -> tuple[Any, ...]:
+    """Two paths from where they part, coloured by surprisal."""
+    start = parting(now, other)
     strips = [
         _side(engine, name, document, start)
-        for name, document in (("This path", branches.now), ("The other", other))
+        for name, document in (("This path", now), ("The other", other))
     ]
-    return *strips, path_code(engine.info, other), gr.update(visible=True)
+    shown = gr.update(value=path_code(engine.info, other), visible=True)
+    return *strips, shown, gr.update(visible=True)
 
 
 def _side(engine: Engine, name: str, document: Document, start: int) -> Any:
@@ -112,13 +133,28 @@ def place() -> PathTree:
     return PathTree()
 
 
-def build_comparison(page: Page, branches: gr.State, found: PathTree) -> None:
-    """Two strips side by side, shown once two paths are compared."""
+def build_comparison(
+    page: Page, branches: gr.State, found: PathTree
+) -> Callable[[Sequence[Any]], None]:
+    """Two strips side by side, shown once two paths are compared.
+
+    Returns what lets them follow the document: call it with the events that change it.
+    """
     with gr.Row():
         strips = [
             TokenStrip(name=name, selectable=False, compact=True, visible=False)
             for name in ("This path", "The other path")
         ]
     code, panel = code_and_fold("the other path's bits", visible=False)
-    shown = [*strips, code, panel]
-    page.connect(found.compare, compare, [branches, found], shown, latest_only=True)
+    compared, shown = gr.State(()), [*strips, code, panel]
+    page.connect(
+        found.compare, compare, [branches, found], [compared, *shown],
+        latest_only=True, uses_model=False,
+    )  # fmt: skip
+
+    def connect(events: Sequence[Any]) -> None:
+        given, once = [branches, compared], {"latest_only": True, "uses_model": False}
+        for event in events:
+            page.connect(event.then, follow, given, shown, shows=branches, **once)
+
+    return connect

@@ -27,8 +27,18 @@ function draw() {
       bar.append(track);
     }
   }
-  if (props.note) bar.append(make("div", "lab-status-note", props.note));
+  if (props.note) {
+    const note = make("div", "lab-status-note", props.note);
+    if (props.remedy) note.append(folded(props.remedy));
+    bar.append(note);
+  }
+}
+
+function folded(words) {
+  const more = make("details", "lab-status-remedy");
+  more.append(make("summary", "", "Why, and what whoever runs this can do"), make("span", "", words));
+  return more;
 }
 
 draw();
-watch(["title", "model", "details", "note", "busy", "fraction", "failed"], draw);
+watch(["title", "model", "details", "note", "remedy", "busy", "fraction", "failed"], draw);

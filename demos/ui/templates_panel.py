@@ -26,7 +26,8 @@ from demos.ui.writing import Desk
 MOST_SHOWN = 240  # characters of a message that are spelt out
 LEAD = (
     "The same messages as three model families are made to read them. Dashed: control tokens. "
-    "Grey: text the template writes. Strong: your words."
+    "Grey: text the template writes. Strong: your words. All is counted anew from the messages: "
+    "the document above may have other tokens, where it was edited or a turn is not over."
 )
 ABOUT = "\n".join(f"- {family.about}" for family in FAMILIES)
 COST_HEADS = (

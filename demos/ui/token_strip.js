@@ -13,6 +13,7 @@ let drawn = []; // the JSON each was drawn from, to redraw only what changed
 let anchor = null; // where the selection began
 let head = null; // where it is now
 let dragging = false;
+let quiet = null; // the chip that was clicked: its box is not shown again until the pointer was elsewhere
 const prefix = "chip" + Math.random().toString(36).slice(2);
 
 function drawChip(token, index) {
@@ -39,6 +40,7 @@ function draw() {
   let same = 0;
   while (same < wanted.length && same < drawn.length && wanted[same] === drawn[same]) same++;
   if (same < drawn.length || same < wanted.length) {
+    hideTip();
     const keep = same < drawn.length ? chips[same] : null;
     if (keep) {
       let node = keep.labTurn || keep;
@@ -163,15 +165,23 @@ strip.addEventListener("pointermove", (event) => {
 window.addEventListener("pointerup", () => {
   if (!dragging) return;
   dragging = false;
+  quiet = head;
   commit();
 });
 window.addEventListener("pointercancel", () => (dragging = false));
 
 strip.addEventListener("pointerover", (event) => {
   const at = chipAt(event.target);
-  if (at !== null && !dragging) showTip(chips[at], tokens[at]?.facts);
+  if (at === null) hideTip();
+  else if (!dragging && at !== quiet) {
+    quiet = null;
+    showTip(chips[at], tokens[at]?.facts);
+  }
 });
-strip.addEventListener("pointerleave", hideTip);
+strip.addEventListener("pointerleave", () => {
+  quiet = null;
+  hideTip();
+});
 strip.addEventListener("blur", hideTip);
 
 strip.addEventListener("keydown", (event) => {
@@ -190,6 +200,9 @@ strip.addEventListener("keydown", (event) => {
   event.preventDefault();
   move(moves[event.key](), event.shiftKey);
 });
+
+// drawn before there was room for it, as behind a tab, a selection is not in view yet
+new ResizeObserver(() => reveal(chips[head])).observe(strip);
 
 draw();
 watch(["tokens", "value", "heading", "folded"], draw);

@@ -3,7 +3,6 @@
 Nothing of the document on the page changes. Knows nothing of how a page shows one.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from core import display, palette
+from core import display, palette, search
 from core.branches import Branches
 from core.charts_continuations import change_along
 from core.continuations import bits_changed, replaced
@@ -30,7 +29,6 @@ from demos.ui.views import Json
 from demos.ui.writing import Desk
 
 N_ALTERNATIVES = 6
-ID = re.compile(r"id\s*([0-9]{1,7})", re.IGNORECASE)
 HINT = (
     "Select a token in the strip above and give another for its place, or click one that was "
     "predicted there. All other tokens stay; each is scored again. The document is not changed."
@@ -72,17 +70,17 @@ def one_token(engine: Engine, text: Any) -> int:
     ids = text_ids(engine, text)
     if len(ids) == 1:
         return ids[0]
-    named = ID.fullmatch(text.strip())
+    named = search.named_id(text)
     if named is None:
         raise InputError(
             f"That text is {len(ids):,} tokens; the place is for one. Mind the space before a "
             "word, try a shorter piece, or give a token's id, like “id 42”."
         )
-    if int(named[1]) >= engine.info.vocab_size:
+    if named >= engine.info.vocab_size:
         raise InputError(
             f"There is no token with that id. Ids go from 0 to {engine.info.vocab_size - 1:,}."
         )
-    return int(named[1])
+    return named
 
 
 def what_if(engine: Engine, ids: tuple[int, ...], position: int, token_id: int) -> Iterator[View]:

@@ -167,14 +167,16 @@ def place(first: Branches[Any], strip: TokenStrip) -> Desk:
 
 def connect(page: Page, steps: Writing, desk: Desk, forth: gr.Button) -> None:
     """What clicks on the strip, a candidate, a path, and Redo do."""
-    for trigger, handler, extra in (
-        (desk.strip.pick, steps.look, [desk.strip]),
-        (desk.candidates.pick, steps.choose, [desk.candidates]),
-        (desk.tree.pick, steps.visit, [desk.tree]),
-        (forth.click, steps.redo, []),
+    for trigger, handler, extra, gives_way in (
+        (desk.strip.pick, steps.look, [desk.strip], True),
+        (desk.candidates.pick, steps.choose, [desk.candidates], False),
+        (desk.tree.pick, steps.visit, [desk.tree], False),
+        (forth.click, steps.redo, [], False),
     ):
-        given = [desk.branches, *extra]
-        desk.shown.append(page.connect(trigger, handler, given, desk.outputs, latest_only=True))
+        given, outputs = [desk.branches, *extra], desk.outputs
+        desk.shown.append(
+            page.connect(trigger, handler, given, outputs, latest_only=True, gives_way=gives_way)
+        )
 
 
 def connect_lookahead(page: Page, desk: Desk) -> None:

@@ -94,6 +94,20 @@ def test_fast_keys_are_all_done_once(demo):
     assert demo.ids()[: len(given)] == given
 
 
+def test_fast_clicks_are_all_done_once(demo):
+    """Clicks wait like keys: each takes its row of the list that the one before led to."""
+    given = demo.ids()
+    for rank in (2, 1, 3):
+        demo.rows.nth(rank - 1).click()
+    press(demo, "1")
+    for at, rank in enumerate([2, 1, 3, 1]):
+        last = demo.chips.nth(len(given) + at)
+        expect(last).to_have_attribute("aria-label", re.compile(f"rank {rank}$"))
+    demo.expect_quiet()
+    expect_tokens(demo, len(given) + 4)
+    assert demo.ids()[: len(given)] == given
+
+
 def test_an_earlier_place(next_token):
     """Arrows go back in the strip; a digit then continues from there, in that place's list."""
     demo = next_token

@@ -204,3 +204,56 @@ def test_looking_ahead_shows_what_clicking_on_would_write(demo):
     expect(ahead).to_have_count(10)  # for the new document
     demo.slider("Look ahead").fill("0")
     expect(ahead).to_have_count(0)
+
+
+def test_a_changed_text_is_marked_until_it_is_used(demo):
+    """While the box holds another text than the document, it says so; taken back, no longer."""
+    box, use = demo.box("Document"), demo.button("Use this text")
+    label = demo.root.locator("[data-testid='block-info']").first
+    begun = box.input_value()
+    expect(label).to_have_text("Document")
+    box.press_sequentially(" x", delay=60)
+    expect(label).to_have_text("Document: changed, not used yet")
+    expect(use).to_have_class(re.compile("primary"))
+    expect(box).to_have_value(begun + " x")
+    expect(box).to_be_focused()
+    box.press("Backspace")
+    box.press("Backspace")
+    expect(label).to_have_text("Document")
+    box.fill("The cat sat")
+    expect(label).to_have_text("Document: changed, not used yet")
+    use.click()
+    expect(demo.chips).to_have_count(4)
+    expect(label).to_have_text("Document")
+    expect(use).not_to_have_class(re.compile("primary"))
+
+
+def test_the_hover_box_goes_once_a_token_is_clicked(demo):
+    """It shows on hover, goes with the click and stays away until the pointer was elsewhere."""
+    tip = demo.hover(demo.chips.nth(1))
+    demo.chips.nth(1).click()
+    expect(tip).to_be_hidden()
+    expect(demo.title).to_contain_text("(token 1)")
+    demo.expect_quiet()
+    expect(tip).to_be_hidden()
+    demo.hover(demo.chips.nth(2))
+    demo.rows.first.hover()
+    expect(demo.root.get_by_role("tooltip")).to_have_count(1)  # the list's own
+
+
+IN_VIEW = """(strip) => {
+  const chip = strip.querySelector(".lab-selected").getBoundingClientRect();
+  const frame = strip.getBoundingClientRect();
+  return chip.top >= frame.top && chip.bottom <= frame.bottom && window.scrollY === 0;
+}"""
+
+
+@pytest.mark.parametrize("path", ["/next-token?v=1", "/?v=1&demo=next-token"])
+@pytest.mark.parametrize("at", ["", "&at=70"])
+def test_a_link_shows_the_place_it_is_about(visit, open_page, open_tab, path, at):
+    """In a long document the selected token, else the end, is seen in the strip; the page stays."""
+    page = visit(f"{path}{at}&text={'every%20ship%20is%20a%20ship%20' * 25}")
+    demo = open_tab(page, "Next-Token") if path.startswith("/?") else open_page(page)
+    expect(demo.strip.locator(".lab-selected")).to_have_count(1)
+    expect(demo.rows.nth(9)).to_be_visible()
+    page.wait_for_function(IN_VIEW, arg=demo.strip.element_handle())

@@ -18,6 +18,11 @@ def test_header_says_what_runs(visit, open_tab):
     for words in ("Token Lab", "smollm2-135m-instruct", "CPU, float32", "Apache 2.0", "49,152"):
         expect(header).to_contain_text(words)
     expect(header.locator(".lab-status-busy")).to_have_count(0)
+    expect(header.locator(".lab-status-note")).to_contain_text("These are 4-bit weights")
+    remedy = header.locator(".lab-status-remedy span")  # not about who reads the page
+    expect(remedy).to_be_hidden()
+    header.get_by_text("whoever runs this").click()
+    expect(remedy).to_be_visible()
 
 
 def test_all_five_tabs_work(visit, open_tab):

@@ -52,9 +52,13 @@ def test_return_to_a_path_and_compare(demo):
     lines.nth(1).locator(".lab-path-text").click()
     expect(demo.chips).to_have_count(len(first) + 1)
     assert demo.ids() == first
+    expect(strips[0]).to_be_hidden()  # it would be compared with itself
     demo.button("Undo").click()
     expect(demo.chips).to_have_count(len(second) + 1)
     assert demo.ids() == second
+    expect(strips[1]).to_be_visible()
+    demo.rows.first.click()
+    expect(strips[0].get_by_role("option")).to_have_count(2)
 
 
 def test_redo(demo):

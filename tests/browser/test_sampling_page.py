@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_text(demo):
     texts = []
     for seed in (3, 3, 4):
         demo.root.get_by_label("Seed").fill(str(seed))
-        demo.button("Generate").click()
+        demo.button("Generate anew").click()
         expect(demo.chips).to_have_count(len(given) + 21)
         demo.expect_quiet()
         texts.append(demo.ids())
@@ -138,7 +138,7 @@ def test_the_same_seed_gives_the_same_text(demo):
 def test_every_step_can_be_looked_at(demo):
     """Clicking a generated token shows its r, its candidates and the token chosen, marked."""
     given = len(demo.ids())
-    demo.button("Generate").click()
+    demo.button("Generate anew").click()
     expect(demo.chips).to_have_count(given + 21)
     demo.expect_quiet()
     seen = set()
@@ -158,7 +158,7 @@ def test_stop_keeps_what_is_there(demo):
     """Stop in the middle keeps the tokens so far, each with its step."""
     given = len(demo.ids())
     set_number(demo, "for Tokens", 100)
-    demo.button("Generate").click()
+    demo.button("Generate anew").click()
     expect(demo.chips.nth(given + 2)).to_be_attached()
     demo.button("Stop").click()
     demo.expect_quiet()

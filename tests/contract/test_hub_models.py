@@ -189,7 +189,7 @@ def test_a_licence_decides_which_model_runs(
         found = obtain(Settings(tmp_path / "lab"), False, lambda progress: None)
         assert found.name == SMALL
         with pytest.raises(WeightsError, match=r"accepted its licence.*HF_TOKEN.*start again"):
-            raise WeightsError(found.note)
+            raise WeightsError(found.remedy)
     engine = opened()
     assert (engine.info.name, engine.info.note) == (SMALL, found.note)
     assert_is_the_model_of(engine, smollm2_folder)

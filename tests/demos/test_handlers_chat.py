@@ -542,7 +542,7 @@ def test_facts_count_the_document(engine):
     """The numbers on show are those of the document: tokens, special ones, turns."""
     past, _, _, shown, *_ = ended(engine)
     ids = ids_of(past)
-    assert facts(shown)["tokens"] == str(len(ids))
+    assert facts(shown)["tokens so far"] == str(len(ids))
     n_special = sum(i in engine.vocabulary.specials for i in ids)
     assert facts(shown)["special tokens"] == str(n_special)
     assert facts(shown)["turns"] == "3"

@@ -56,6 +56,7 @@ def test_numbers_reproduce_the_candidate_list(smollm2, branches, position):
     np.testing.assert_allclose(column(table, "p"), expected, rtol=1e-3, atol=1e-9)
     assert [row["cells"][0][0]["id"] for row in table["rows"]] == [row["id"] for row in listed]
     np.testing.assert_allclose(column(table, "h · e"), column(table, "logit"), atol=1e-3)
+    assert table["title"] == next_token.show(smollm2, branches, position)[2]["title"]
     assert chart is not None
     assert "log_sum_exp" in code
 

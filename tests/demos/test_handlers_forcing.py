@@ -133,6 +133,23 @@ def test_found_tokens_have_the_probabilities_of_the_place(engine):
     assert after.now.picks[3].logprob == pytest.approx(float(logprobs[found[0]]), abs=1e-5)
 
 
+def test_enter_takes_the_first_that_is_found(engine):
+    """What Enter writes is the first row of the list, at the selected place."""
+    before = opened(engine)
+    first = forcing.find(engine, before, span(3), "a")[0]["rows"][0]["id"]
+    after = FORCING.take_found(engine, before, span(3), "a")[0]
+    assert after.now.ids == (*before.now.ids[:3], first)
+    assert_picks_are_scored(engine, after.now, [3])
+
+
+@pytest.mark.parametrize("query", ["", None, "\u2603\u2603\u2603", "id 9999999"])
+def test_enter_with_nothing_found_is_told(engine, query):
+    """A sentence, and nothing is written."""
+    with pytest.raises(InputError) as caught:
+        FORCING.take_found(engine, opened(engine), None, query)
+    assert_sentence(caught)
+
+
 def test_a_search_for_nothing_shows_nothing(engine):
     """An empty box is an empty list without code; a text no token holds says so."""
     assert forcing.find(engine, opened(engine), None, "")[0]["rows"] == []
@@ -146,7 +163,7 @@ def test_the_ids_are_shown_before_they_are_taken(engine):
     shown = forcing.preview(engine, WORDS)
     words = ids_of(engine, WORDS)
     assert chip_ids(shown) == list(words)
-    assert shown["heading"].endswith(": " + ", ".join(map(str, words)))
+    assert shown["heading"].endswith("ids " + ", ".join(map(str, words)))
     assert forcing.preview(engine, "") == {"tokens": [], "heading": "", "__type__": "update"}
 
 

@@ -128,7 +128,7 @@ def test_what_would_be_written_is_said_while_editing(engine):
     n = len(engine.render_chat(TURNS).ids)
     assert update["roles"] == update["words"] == ["system", "user", "assistant", "user"]
     turns = "system, user, assistant, user, assistant"
-    assert update["notes"][0] == f"{n:,} tokens in these turns: {turns}."
+    assert update["notes"][0] == f"If written: {n:,} tokens in these turns: {turns}."
 
 
 @pytest.mark.parametrize(

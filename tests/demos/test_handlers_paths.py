@@ -1,8 +1,9 @@
 """The tree of paths and two of them side by side: handlers as plain functions."""
 
+import gradio as gr
 import numpy as np
 import pytest
-from handling import chip_ids
+from handling import chip_ids, click
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,13 +80,14 @@ def test_two_paths_stand_side_by_side_from_where_they_part():
         for row in paths.rows(TOY.vocabulary, branches)
         if paths.picked_document(row, branches).ids == first.ids
     )
-    mine, other, code, panel = paths.compare(TOY, branches, pick)
+    compared, mine, other, code, panel = paths.compare(TOY, branches, pick)
+    assert compared == first.ids
     start = len(GIVEN) + 1
     assert chip_ids(mine) == list(branches.now.ids[start:])
     assert chip_ids(other) == list(first.ids[start:])
     assert f"from token {start}" in mine["heading"]
-    assert f"ids = {list(first.ids)}" in code
-    assert f"picked = {sorted(first.picks)}" in code
+    assert f"ids = {list(first.ids)}" in code["value"]
+    assert f"picked = {sorted(first.picks)}" in code["value"]
     assert panel["visible"] is True
 
 
@@ -99,6 +101,27 @@ def test_a_click_on_an_older_tree_is_no_click(pick):
     branches = walked([(0, 0), (1, 1)])
     assert paths.picked_document(pick, branches) is None
     assert all("value" not in shown for shown in paths.compare(TOY, branches, pick))
+
+
+def test_the_comparison_follows_the_document():
+    """After another step the new document stands beside the same other path."""
+    branches = walked([(0, 0), (0, 1), (0, 0), (2, 3)])
+    other = branches.ends[0]
+    longer = STEPS.choose(TOY, branches, click(STEPS.look_at_end(TOY, branches)[2], 2))[0]
+    mine, beside, code, panel = paths.follow(TOY, longer, other.ids)
+    start = len(GIVEN) + 1
+    assert chip_ids(mine) == list(longer.now.ids[start:])
+    assert chip_ids(beside) == list(other.ids[start:])
+    assert mine["visible"] is beside["visible"] is code["visible"] is panel["visible"] is True
+
+
+def test_nothing_is_compared_with_itself_or_with_what_is_gone():
+    """Back on the other path, or with a new text, the comparison goes; before one there is none."""
+    branches = walked([(0, 0), (1, 1)])
+    other = branches.ends[0]
+    for now in (branches.go(other), Branches.of(Document(GIVEN[:3]))):
+        assert [shown["visible"] for shown in paths.follow(TOY, now, other.ids)] == [False] * 4
+    assert all(shown == gr.skip() for shown in paths.follow(TOY, branches, ()))
 
 
 def test_undo_and_redo_go_across_paths():

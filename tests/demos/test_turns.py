@@ -1,21 +1,28 @@
 """Whose result counts when events of one session overlap."""
 
+import asyncio
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+import serving
+from hypothesis import given
+from hypothesis import strategies as st
 
-from demos.ui import turns
+from demos.ui import arrivals, turns
 from demos.ui.turns import Turns
 
 SECONDS = 20
 STATE, OTHER_STATE = 1, 2
 
 
-def visitor(name):
-    """The request of a session."""
-    return SimpleNamespace(session_hash=name)
+def visitor(name, number=None):
+    """The request of a session, with the number of its arrival where it has one."""
+    scope = {} if number is None else {arrivals.NUMBER: number}
+    return SimpleNamespace(session_hash=name, request=SimpleNamespace(scope=scope))
 
 
 def counting():
@@ -82,11 +89,9 @@ def test_sessions_long_unused_are_forgotten(monkeypatch):
     """Memory has a bound, and a call whose session was forgotten still counts."""
     monkeypatch.setattr(turns, "MOST_KEYS", 2)
     page = Turns()
-    first, _ = page.begin(("a", STATE))
-    others = [page.begin((name, STATE))[0] for name in "bc"]
+    begun = [page.begin((name, STATE), at) for at, name in enumerate("abc")]
     assert len(page._last) == 2
-    assert first()
-    assert all(is_last() for is_last in others)
+    assert all(page.is_last(turn) for turn in begun)
 
 
 def counting_pairs():
@@ -173,3 +178,142 @@ def test_a_refused_event_leaves_pictures_of_the_state_alone(broken):
     assert page.in_turn(answering, STATE, 2)(visitor("me")) == ("answer", 1)
     assert page.following(showing, STATE, 1)(visitor("me"), "answer") == "picture"
     assert not page._under_way
+
+
+@pytest.mark.parametrize("late", [answering, counting_pairs])
+def test_what_was_clicked_earlier_and_begins_later_is_dropped(late):
+    """The order is that of arrival; the late one is not even computed."""
+    page = Turns()
+    assert page.in_turn(answering, STATE, 2)(visitor("me", 2)) == ("answer", 1)
+    result = page.in_turn(late, STATE, 2)(visitor("me", 1))
+    assert (result if late is answering else list(result)) in ([], (gr.skip(), gr.skip()))
+    assert page.in_turn(late, STATE, 2)(visitor("another", 1)) is not None
+    assert page.in_turn(answering, STATE, 2)(visitor("me", 3)) == ("answer", 1)
+
+
+def test_a_look_at_a_changing_document_is_dropped():
+    """It has read what stood before; the change counts, however late the look arrived."""
+    page, looked = Turns(), []
+    look = page.in_turn(lambda state: (state, "list"), STATE, 2, gives_way=0)
+
+    def changing():
+        looked.append(look(visitor("me"), "before"))
+        return "after", "view"
+
+    assert page.in_turn(changing, STATE, 2)(visitor("me")) == ("after", "view")
+    looked.append(look(visitor("me"), "before"))  # Gradio has not set the state yet
+    assert looked == [(gr.skip(), gr.skip())] * 2
+    assert look(visitor("me"), "after") == ("after", "list")
+
+
+def test_a_state_that_gradio_never_set_is_forgotten(monkeypatch):
+    """Should a result get lost on its way, looks and pictures work again after a while."""
+    page = Turns()
+    look = page.in_turn(lambda state: (state, "list"), STATE, 2, gives_way=0)
+    picture = page.following(lambda state: "picture", STATE, 1)
+    page.in_turn(answering, STATE, 2)(visitor("me"))
+    assert look(visitor("me"), "before") == (gr.skip(), gr.skip())
+    assert picture(visitor("me"), "before") == gr.skip()
+    monkeypatch.setattr(turns, "SETTING_SECONDS", 0.0)
+    assert look(visitor("me"), "before") == ("before", "list")
+    assert picture(visitor("me"), "before") == "picture"
+
+
+def test_a_look_ends_a_stream_that_shows_something():
+    """A click on a token while the model writes shows that token; before the first, it waits."""
+    page = Turns()
+    look = page.in_turn(lambda state: (state, "list"), STATE, 2, gives_way=0)
+    stream = page.in_turn(counting_pairs, STATE, 2, at=1)(visitor("me"))
+    assert next(stream) == (0, "state 0")
+    assert look(visitor("me"), "state 0") == ("state 0", "list")
+    assert list(stream) == []
+
+
+def test_the_number_is_given_on_arrival():
+    """Events are numbered, one after the other; nothing else is; without one it is now."""
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope.get(arrivals.NUMBER))
+
+    numbered = arrivals.Arrivals(app)
+    for path in ("/gradio_api/queue/join", "/config", "/next-token/gradio_api/queue/join"):
+        asyncio.run(numbered({"type": "http", "path": path}, None, None))
+    asyncio.run(numbered({"type": "lifespan"}, None, None))
+    first, nothing, second, nowhere = seen
+    assert first < second < arrivals.number_of(visitor("me"))
+    assert nothing is nowhere is None
+    assert arrivals.number_of(visitor("me", first)) == first
+
+
+class Session:
+    """What Gradio does with the state of one session: reads it, calls, and sets it later."""
+
+    def __init__(self, kinds):
+        self.kinds, self.page, self.held = kinds, Turns(), ()
+        self.read, self.turns, self.results = {}, {}, []
+        self.steps = {at: iter([self.reads, self.begins, self.ends, self.sets]) for at in kinds}
+
+    def step(self, at):
+        """The next step of event ``at``."""
+        next(self.steps[at])(at, self.kinds[at] == "look")
+
+    def reads(self, at, looks):
+        self.read[at] = self.held
+
+    def begins(self, at, looks):
+        read = (self.read[at],) if looks else ()
+        self.turns[at] = self.page.begin(("me", STATE), at, read)
+
+    def ends(self, at, looks):
+        turn = self.turns[at]
+        if turn is not None and self.page.is_last(turn):
+            self.results.append(self.read[at] if looks else (*self.read[at], at))
+            self.page.keep(turn, (self.results[-1],), 0)
+        if turn is not None:
+            self.page.end(turn)
+
+    def sets(self, at, looks):
+        self.held = self.results[-1] if self.results else self.held
+
+
+@given(
+    st.lists(st.sampled_from(["change", "look"]), min_size=1, max_size=6).flatmap(
+        lambda kinds: st.tuples(st.just(kinds), st.permutations(list(range(len(kinds))) * 4))
+    )
+)
+def test_the_last_change_is_never_lost(clicked):
+    """However the steps of clicks mix, what the last change made is what stands at the end."""
+    kinds, order = clicked
+    session = Session(dict(enumerate(kinds)))
+    for at in order:
+        session.step(at)
+    changes = [at for at, kind in enumerate(kinds) if kind == "change"]
+    assert session.held[-1:] == tuple(changes[-1:])
+    assert not session.page._under_way
+
+
+SERVED = """
+import gradio as gr
+from gradio_client import Client
+from demos.ui import arrivals
+
+def numbered(request: gr.Request):
+    return request.request.scope[arrivals.NUMBER]
+
+with gr.Blocks(analytics_enabled=False) as app:
+    gr.on([], numbered, outputs=gr.Number(), api_name="number")
+kwargs = arrivals.app_kwargs()
+url = app.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, app_kwargs=kwargs)[1]
+client = Client(url, verbose=False)
+print(*[client.predict(api_name="/number") for _ in range(3)])
+"""
+
+
+def test_gradio_hands_the_number_to_the_handler():
+    """Events of a served page come with the numbers of their arrival, one after the other."""
+    command = [sys.executable, "-W", "ignore", "-c", SERVED]
+    told = subprocess.run(command, cwd=serving.ROOT, capture_output=True, text=True, timeout=120)
+    numbers = [float(word) for word in told.stdout.split()]
+    assert len(numbers) == 3, told.stderr
+    assert numbers == sorted(set(numbers))

@@ -131,6 +131,10 @@ def test_the_draw_bar_covers_0_to_1_and_marks_the_token_hit(n, r, temperature):
     assert stops[-1] == pytest.approx(1, abs=1e-12)
     assert stops[:-1] == pytest.approx(bar.base[1:], abs=1e-12)
     assert all(x >= 0 for x in bar.x)
+    names = [said.partition("<br>")[0] for said in bar.customdata]
+    others = [int(name.split()[0].replace(",", "")) for name in names if name.endswith(" others")]
+    without = len(sampled.ids) - sum(others) - (len(names) - len(others))
+    assert without == 0 or (without > 0 and sampled.probs.min() < 1e-12)  # of no width
     marked = [i for i, c in enumerate(bar.marker.color) if c == palette.CHOSEN]
     if r is None:
         assert marked == []

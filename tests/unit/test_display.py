@@ -91,7 +91,8 @@ def test_a_hue_depends_on_the_id_alone(token_id):
 
 def value_of(label):
     """The probability a label says."""
-    return float(label.removesuffix(" %").removeprefix("≈")) / 100
+    plain = label.removesuffix(" %").removeprefix("≈").replace("·10", "e")
+    return float(plain.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))) / 100
 
 
 @given(st.floats(0, 1) | st.floats(-60, 0).map(lambda x: 10.0**x))
@@ -101,6 +102,7 @@ def test_a_probability_label_is_right_to_two_digits(prob):
     assert label.endswith(" %")
     assert value_of(label) == pytest.approx(prob, rel=0.0501)
     assert (label == "0 %") == (prob == 0)
+    assert (label == "100 %") == (prob == 1)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
@@ -120,6 +122,10 @@ def test_probability_labels_keep_the_order(first, second):
         (0.0123, "1.2 %"),
         (0.995, "99.50 %"),
         (1 - 1e-7, "≈100 %"),
+        (1, "100 %"),
+        (4.2e-7, "0.000042 %"),
+        (1e-8, "0.0000010 %"),
+        (4.24e-11, "4.2·10⁻⁹ %"),
         (0, "0 %"),
     ],
 )

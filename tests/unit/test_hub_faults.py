@@ -128,8 +128,8 @@ def test_a_fault_has_its_fallback_and_its_sentence(server, tmp_path, fault):
     found = obtain(tmp_path)
     assert (found.name, found.source) == (FALLBACK, source)
     assert found.note.startswith(f"This is {FALLBACK}")
-    assert f"not the intended {INTENDED}. " in found.note
-    assert_says(found.note, words)
+    assert found.note.endswith(f"not the intended {INTENDED}.")
+    assert_says(found.remedy, words)
     assert source == INDEX or is_whole(found.folder)
     assert hub.cached_snapshot(f"google/{INTENDED}") is None
 
@@ -205,7 +205,7 @@ def test_without_a_hub_the_cached_copy_runs_and_else_the_fallback(
     state(monkeypatch)
     found = obtain(tmp_path)
     assert (found.name, found.source) == (FALLBACK, INDEX)
-    assert_says(found.note, words)
+    assert_says(found.remedy, words)
     folder = request.getfixturevalue("snapshot")
     found = obtain(tmp_path)
     assert (found.name, found.folder, found.note) == (INTENDED, folder, "")

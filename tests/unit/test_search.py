@@ -91,3 +91,12 @@ def test_bytes_of_a_toy():
             toy.vocabulary.pieces[i].lower() for i in find(toy.vocabulary, given_bytes, letter)
         }
         assert texts == {letter.encode()}
+
+
+@given(LOGITS)
+def test_an_id_by_name_is_that_token_alone(values):
+    """“id 5” is token 5, whatever tokens spell it; of an id that is none nothing is found."""
+    given_logits = distribution(values)
+    assert find(VOCABULARY, given_logits, " ID 5 ").tolist() == [5]
+    assert find(VOCABULARY, given_logits, "id5").tolist() == [5]
+    assert find(VOCABULARY, given_logits, f"id {len(PIECES)}").tolist() == []

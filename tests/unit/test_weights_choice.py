@@ -129,20 +129,20 @@ def test_the_model_that_was_meant_has_no_note(obtain):
 
 
 def test_the_note_says_why_another_model_runs(obtain):
-    """The fallback names itself, the intended model, the reason and the remedy."""
-    note = obtain(World()).note
-    assert note == (
-        f"This is {SMOL} (4-bit weights), not the intended gemma-3-270m-it. No network. Connect."
-    )
+    """The fallback names itself and the intended model; beside it, the reason and the remedy."""
+    got = obtain(World())
+    assert got.note == f"This is {SMOL} (4-bit weights), not the intended gemma-3-270m-it."
+    assert got.remedy == "No network. Connect."
 
 
 def test_the_note_says_that_weights_are_four_bit(obtain):
     """Quantized weights of the model that was named are announced, with the way to others."""
-    assert obtain(World(), GEMMA).note == (
-        "These are 4-bit weights from the Python package index, not the original ones. "
-        "No network. Connect."
+    got = obtain(World(), GEMMA)
+    assert got.note == (
+        "These are 4-bit weights from the Python package index, not the original ones."
     )
-    assert f"delete /cache/{GEMMA}" in obtain(World(ready={GEMMA}), GEMMA).note
+    assert got.remedy == "No network. Connect."
+    assert f"delete /cache/{GEMMA}" in obtain(World(ready={GEMMA}), GEMMA).remedy
 
 
 def test_when_both_sources_fail_both_reasons_are_told(obtain):
