@@ -35,6 +35,7 @@ def describe(
         chat_note=writer.note,
         lent_template=writer.lent_template,
         folder=str(found.folder),
+        revision=found.revision,
     )
 
 
