@@ -136,7 +136,9 @@ def _from_hub(spec: ModelSpec, folder: Path) -> LocalModel:
 def _from_index(spec: ModelSpec, folder: Path, why: str) -> LocalModel:
     note = f"These are 4-bit weights from the {FROM_INDEX}, not the original ones. {why}"
     revision = spec.gguf.sha256[:REVISION_LENGTH] if spec.gguf else ""
-    return LocalModel(folder, spec.name, spec.licence, FROM_INDEX, _chat(spec), note, revision)
+    return LocalModel(
+        folder, spec.name, spec.licence, FROM_INDEX, _chat(spec), note, revision=revision
+    )
 
 
 def _unknown_spec(hub_id: str) -> ModelSpec:

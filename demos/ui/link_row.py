@@ -198,4 +198,4 @@ def _views(result: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _about(notes: Sequence[str]) -> Any:
-    return gr.update(value=" ".join(notes), visible=bool(notes))
+    return gr.update(value="\n".join(notes), visible=bool(notes))

@@ -145,7 +145,7 @@ HOSTILE_PATHS = (
     "/?v=1&demo=../../etc/passwd&z=AAAA",
     f"/?v=1&demo={quote(RUNNING)}&__proto__=x&constructor=y&q={quote(RUNNING)}",
     f"/surprisal?v=1&text=%ff%fe&__theme=javascript:alert(1)&embed=1&{quote(RUNNING)}=1",
-    "/chat-document?v=1&view=%3Cscript%3E&messages="
+    "/chat-document?v=1&view=%3Cscript%3E&replies=1:2:3:4&messages="
     + quote(f'[{{"role":"{RUNNING[:40]}","content":"{RUNNING}"}}]'),
 )
 
