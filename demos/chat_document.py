@@ -186,7 +186,7 @@ def link_of(engine: Engine, past: Past, span: Any, compact: Any, *boxes: Any) ->
 
 
 def restore(engine: Engine, state: ChatLink) -> tuple[Any, ...]:
-    """(view…, switch, user, note, system, how, numbers…) of a link."""
+    """(view…, user, note, system, how, numbers…, switch) of a link."""
     talk, system = links.conversation_of(engine, state), state.system
     system, past = SYSTEM if system is None else system, Branches.of(Conversation()).go(talk)
     view = show(engine, past, links.position_of(state, len(talk)))
@@ -198,7 +198,7 @@ def restore(engine: Engine, state: ChatLink) -> tuple[Any, ...]:
         except NoChatTemplate as error:
             note = gr.update(value=str(error), visible=True)
     numbers = (state.temperature, state.seed, state.tokens, state.ahead)
-    return *view, state.compact, state.text, note, system, state.reply, *numbers
+    return *view, state.text, note, system, state.reply, *numbers, state.compact
 
 
 def retyped(engine: Engine, query: Any, past: Past, system: str, user: str) -> tuple[Any, Any]:
@@ -249,7 +249,7 @@ def build(page: Page) -> None:
 
     for event in desk.shown:
         after(event)
-    shown = [*desk.outputs, compact, user, note, system, *settings, desk.n_ahead]
+    shown = [*desk.outputs, user, note, system, *settings, desk.n_ahead, compact]
     otherwise, typed = partial(first_view, opening=opening), [desk.branches, system, user]
     link_row.first_view(page, DEMO.slug, restore, shown, otherwise, typed, then=after)
 

@@ -61,7 +61,7 @@ def again_sampling(engine, state):
 
 
 def again_chat(engine, state):
-    past, strip, *_, compact, user, _, system, how, t, seed, n, ahead = chat_document.restore(
+    past, strip, *_, user, _, system, how, t, seed, n, ahead, compact = chat_document.restore(
         engine, state
     )
     message, reply = (compact, system, user), (how, t, seed, n, ahead)
@@ -344,7 +344,7 @@ def test_chat_with_several_tokens_selected_and_its_switch(engine):
     assert again_chat(engine, opened) == state
     view = chat_document.restore(engine, opened)
     assert view[1]["value"] == span(2, 6)
-    assert view[7] is True
+    assert view[-1] is True
     assert "selected" in [one["name"] for one in view[3]["facts"]]
 
 
@@ -446,7 +446,7 @@ def test_chat_written_by_hand(engine):
     query = 'v=1&demo=chat-document&messages=[{"role":"user","content":"Hi"}]'
     state, notes = from_query(query)
     assert notes == []
-    past, strip, *_, user, _, system, how, _, _, _, _ = chat_document.restore(engine, state)
+    past, strip, *_, user, _, system, how, _, _, _, _, _ = chat_document.restore(engine, state)
     wanted = engine.render_chat([{"role": "user", "content": "Hi"}])
     assert past.now.ids == wanted.ids
     assert strip["value"] == span(len(wanted.ids))
