@@ -39,11 +39,23 @@ def model_name(info: ModelInfo) -> str:
         return ""
 
 
+def made_elsewhere(info: ModelInfo, state: LinkState) -> bool:
+    """Whether a link says that it was made with another model, or with other weights of it."""
+    return bool(_about_the_model(info, state))
+
+
 def _about_the_model(info: ModelInfo, state: LinkState) -> Notes:
-    """The model's name comes from the link: its form was checked, and it is plain text."""
-    if not state.model or state.model == model_name(info):
+    """What is repeated comes from the link: its form was checked, and it is plain text."""
+    if state.model and state.model != model_name(info):
+        return [f"This link was made with {state.model}; here {info.name} runs, so numbers differ."]
+    theirs, ours = state.revision, info.revision
+    # a link written by hand may hold the whole hash
+    if not (theirs and ours) or theirs.startswith(ours) or ours.startswith(theirs):
         return []
-    return [f"This link was made with {state.model}; here {info.name} runs, so numbers differ."]
+    return [
+        f"This link was made with other weights of {info.name}: revision {theirs}, here {ours}. "
+        "Numbers differ."
+    ]
 
 
 def _why_not(engine: Engine, state: LinkState) -> str:

@@ -253,7 +253,11 @@ SPELLING = matching("[0-9a-f]{16}", "sixteen digits from 0 to f")
 FLAG: Kind[bool] = Kind(lambda on: "1" if on else "0", _read_flag, "0 or 1")
 SPAN = Kind(_write_span, _read_span, "start:stop, two token positions, the second larger")
 PLACE = whole(0, MOST_PLACE)
-IDS = Kind(_write_ids, _read_ids, f"at most {MOST_TOKENS:,} token ids with commas between them")
+IDS = Kind(
+    _write_ids,
+    _read_ids,
+    f"at most {MOST_TOKENS:,} token ids below {MOST_VOCABULARY:,}, with commas between them",
+)
 PLACES = Kind(_write_places, _read_places, "runs of positions in order, such as 5:9,12:13")
 DRAWS = Kind(_write_draws, _read_draws, "draws in order, such as 5:0.25:1.0:0:0.9:0.0,6:0.5")
 RUNS = Kind(

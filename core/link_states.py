@@ -15,6 +15,7 @@ MOST_AHEAD = 8
 MOST_DRAWN = 10_000
 MOST_REPLY = 100
 PICKS_INSIDE = "about tokens after the first of its ids"
+UNTIL_INSIDE = "two or more positions after “at”, in its document"
 Notes = list[str]
 
 
@@ -97,22 +98,34 @@ class DocumentLink(LinkState):
 
 @dataclass(frozen=True, kw_only=True)
 class NextTokenLink(DocumentLink):
-    """Next-Token: the document, what was picked, and how far it looks ahead."""
+    """Next-Token: the document, what was picked, and how far it looks ahead.
+
+    ``until``: one past the last token selected, where there are several; they begin ``at``.
+    """
 
     demo: ClassVar[str] = "next-token"
     picks: tuple[int, ...] = said(kinds.PLACES, ())
+    until: int | None = said(kinds.PLACE, None)
     ahead: int = said(whole(0, MOST_AHEAD), 0)
 
     def without_ids(self) -> Self:
         """The text alone."""
-        return replace(super().without_ids(), picks=())
+        return replace(super().without_ids(), picks=(), until=None)
 
     def settled(self) -> tuple[Self, Notes]:
-        """Picks outside the document are left out."""
+        """Picks outside the document, and a selection that is none, are left out."""
         state, notes = super().settled()
         if outside(state.picks, state.ids):
-            return replace(state, picks=()), [*notes, ignored("picks", PICKS_INSIDE)]
+            state, notes = replace(state, picks=()), [*notes, ignored("picks", PICKS_INSIDE)]
+        if state.until is not None and not state.selects_several:
+            state, notes = replace(state, until=None), [*notes, ignored("until", UNTIL_INSIDE)]
         return state, notes
+
+    @property
+    def selects_several(self) -> bool:
+        """Whether ``until`` is at least two after ``at``, at most one past the next token."""
+        most = len(self.ids) + 1 if self.ids else kinds.MOST_PLACE
+        return self.at is not None and self.until is not None and self.at + 2 <= self.until <= most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +165,7 @@ class ChatLink(NextTokenLink):
     ``first`` of the ``messages``, with the ``tools``, are what the first ``templated`` ids
     were written from. Messages without ids: a chat that the template is to write: the model's
     "own" or Token Lab's for "tools", never one that the link brings. ``replies``: what a
-    sampler drew.
+    sampler drew. ``compact``: special tokens as small marks.
     """
 
     demo: ClassVar[str] = "chat-document"
@@ -169,6 +182,7 @@ class ChatLink(NextTokenLink):
     temperature: float = said(kinds.TEMPERATURE, 1.0)
     seed: int = said(kinds.SEED, 1)
     tokens: int = said(whole(1, MOST_REPLY), 60)
+    compact: bool = said(kinds.FLAG, False)
 
     def without_ids(self) -> Self:
         """The messages, to be written anew."""

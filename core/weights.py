@@ -20,6 +20,7 @@ from core.sources.model_folder import missing_from
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 FROM_HUB = "Hugging Face Hub"
 FROM_INDEX = "Python package index"
+REVISION_LENGTH = 12  # of a hash, as Git shortens it: links carry it
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class LocalModel:
 
     ``chat`` is whether it was trained to answer in turns, None when nobody said.
     ``note`` says that this is not quite the model that was asked for or intended, ``remedy``
-    why, and what whoever runs the program can do; empty when it is.
+    why, and what whoever runs the program can do; empty when it is. ``revision`` names the very
+    weights: the Hub's commit, or the hash of 4-bit ones; "" for those of a folder.
     """
 
     folder: Path
@@ -38,6 +40,7 @@ class LocalModel:
     chat: bool | None
     note: str = ""
     remedy: str = ""
+    revision: str = ""
 
 
 def obtain(settings: Settings, has_gpu: bool, report: Report) -> LocalModel:
@@ -126,12 +129,17 @@ def _of_hub(spec: ModelSpec, report: Report) -> LocalModel:
 
 
 def _from_hub(spec: ModelSpec, folder: Path) -> LocalModel:
-    return LocalModel(folder, spec.name, spec.licence, FROM_HUB, _chat(spec))
+    commit = folder.name if folder.parent.name == "snapshots" else ""
+    found = LocalModel(folder, spec.name, spec.licence, FROM_HUB, _chat(spec))
+    return replace(found, revision=commit[:REVISION_LENGTH])
 
 
 def _from_index(spec: ModelSpec, folder: Path, why: str) -> LocalModel:
     note = f"These are 4-bit weights from the {FROM_INDEX}, not the original ones."
-    return LocalModel(folder, spec.name, spec.licence, FROM_INDEX, _chat(spec), note, why)
+    revision = spec.gguf.sha256[:REVISION_LENGTH] if spec.gguf else ""
+    return LocalModel(
+        folder, spec.name, spec.licence, FROM_INDEX, _chat(spec), note, why, revision
+    )
 
 
 def _unknown_spec(hub_id: str) -> ModelSpec:

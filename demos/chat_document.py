@@ -172,25 +172,25 @@ def fold(engine: Engine, folded: Any) -> Any:
     return gr.update(folded=limits.check_bool(folded, "“Compact”"))
 
 
-def link_of(
-    engine: Engine, past: Past, span: Any, system: str, user: str, how: str, *numbers: Any
-) -> ChatLink:
-    """The page as a link says it; ``numbers``: temperature, seed, tokens at most, tokens ahead."""
-    talk = past.now
+def link_of(engine: Engine, past: Past, span: Any, compact: Any, *boxes: Any) -> ChatLink:
+    """The page as a link says it; ``boxes``: system prompt, message, and ``links.reply_fields``."""
+    talk, (system, user, *reply) = past.now, boxes
     return ChatLink(
         **links.chat_fields(engine, talk),
-        **links.reply_fields(how, *numbers),
+        **links.reply_fields(*reply),
+        **links.place_fields(span, len(talk)),
         text=user,
         system=system,
-        at=links.place_of_span(span, len(talk)),
+        compact=limits.check_bool(compact, COMPACT),
     )
 
 
 def restore(engine: Engine, state: ChatLink) -> tuple[Any, ...]:
-    """(view…, user, note, system, how, numbers…) of a link."""
+    """(view…, user, note, system, how, numbers…, switch) of a link."""
     talk, system = links.conversation_of(engine, state), state.system
     system, past = SYSTEM if system is None else system, Branches.of(Conversation()).go(talk)
     view = show(engine, past, links.position_of(state, len(talk)))
+    view = writing.with_selection(engine, view, links.span_at(state, len(talk)))
     view, note = writing.with_ahead(engine, view, state.ahead), _note(engine, talk, system)
     if not talk.ids:
         try:
@@ -198,7 +198,7 @@ def restore(engine: Engine, state: ChatLink) -> tuple[Any, ...]:
         except NoChatTemplate as error:
             note = gr.update(value=str(error), visible=True)
     numbers = (state.temperature, state.seed, state.tokens, state.ahead)
-    return *view, state.text, note, system, state.reply, *numbers
+    return *view, state.text, note, system, state.reply, *numbers, state.compact
 
 
 def retyped(engine: Engine, query: Any, past: Past, system: str, user: str) -> tuple[Any, Any]:
@@ -229,7 +229,8 @@ def build(page: Page) -> None:
     follow_paths = paths.build_comparison(page, desk.branches, desk.tree)
     panel = messages.build(page, STEPS, desk)
     forcing.build(page, STEPS, desk)
-    link_row.build(page, link_of, [desk.branches, strip, system, user, *settings, desk.n_ahead])
+    message = [compact, system, user]
+    link_row.build(page, link_of, [desk.branches, strip, *message, *settings, desk.n_ahead])
 
     go, stop, back, forth, new = steps
     _connect_message(page, desk, (system, user, note))
@@ -249,7 +250,7 @@ def build(page: Page) -> None:
 
     for event in desk.shown:
         after(event)
-    shown = [*desk.outputs, user, note, system, *settings, desk.n_ahead]
+    shown = [*desk.outputs, user, note, system, *settings, desk.n_ahead, compact]
     otherwise, typed = partial(first_view, opening=opening), [desk.branches, system, user]
     link_row.first_view(page, DEMO.slug, restore, shown, otherwise, typed, then=after)
 

@@ -99,7 +99,7 @@ def link_of(
     return NextTokenLink(
         **links.document_fields(engine, document, text),
         picks=tuple(sorted(document.picks)),
-        at=links.place_of_span(span, len(document)),
+        **links.place_fields(span, len(document)),
         ahead=limits.check_whole_number(n_ahead, "Look ahead", 0, writing.MOST_AHEAD),
     )
 
@@ -110,6 +110,7 @@ def restore(engine: Engine, state: NextTokenLink) -> View:
     document = links.document_of(engine, state, text)
     branches = Branches.of(document.given()).go(document)
     view = show(engine, branches, links.position_of(state, len(document)))
+    view = writing.with_selection(engine, view, links.span_at(state, len(document)))
     return (*writing.with_ahead(engine, view, state.ahead), text, state.ahead)
 
 

@@ -31,7 +31,8 @@ class ModelInfo:
     its chat template. ``lent_template`` is the one written with where the model brings none.
     ``folder`` opens the same model with plain transformers. ``recomputes`` is whether
     ``score(exact=True)`` can do more than ``score``. ``n_listed`` is how many tokens of each
-    prediction the engine gives, 0 for all.
+    prediction the engine gives, 0 for all. ``revision`` names these very weights, "" where
+    nobody knows.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ModelInfo:
     folder: str = ""
     recomputes: bool = True
     n_listed: int = 0
+    revision: str = ""
 
 
 class Engine(Protocol):

@@ -30,6 +30,7 @@ def describe_text_side(
         chat_note=writer.note,
         lent_template=writer.lent_template,
         folder=str(found.folder),
+        revision=found.revision,
     )
 
 

@@ -135,6 +135,6 @@ def _document(event: Any, endpoint: Callable[..., Any], example: str) -> None:
     _, words, _ = gr.utils.get_function_description(endpoint)
     for block_id, (name, described) in zip(event["inputs"], words.items(), strict=True):
         blocks[block_id].label = name
-        blocks[block_id]._api_info["additional_description"] = described
+        blocks[block_id]._api_info["additional_description"] = described[0].upper() + described[1:]
     blocks[event["inputs"][0]].example_payload = lambda: example
     blocks[event["outputs"][0]].label = "answer"

@@ -15,7 +15,8 @@ import gradio as gr
 from core.embed import FORMS, THEMES, embed_code, framed
 from core.engines import Engine
 from core.errors import LabError
-from core.link_check import checked_for
+from core.link_check import checked_for, made_elsewhere
+from core.link_replay import replay_notes
 from core.link_states import STATES, LinkState, TokenizerLink
 from core.links import from_query, to_query
 from demos.ui.events import Page
@@ -140,6 +141,8 @@ class Opening:
             try:
                 checked, more = checked_for(engine, self._with_text(state))
                 notes = notes + more
+                if made_elsewhere(engine.info, checked):
+                    notes = notes + replay_notes(engine, checked)
                 for view in _views(self.restore(engine, checked)):
                     yield *view, _about(notes)
                 return
@@ -195,4 +198,4 @@ def _views(result: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def _about(notes: Sequence[str]) -> Any:
-    return gr.update(value=" ".join(notes), visible=bool(notes))
+    return gr.update(value="\n".join(notes), visible=bool(notes))

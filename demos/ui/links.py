@@ -23,7 +23,7 @@ from demos.ui import views
 
 def made_with(engine: Engine) -> dict[str, Any]:
     """What every link says of the model it was made with."""
-    return {"model": model_name(engine.info)}
+    return {"model": model_name(engine.info), "revision": engine.info.revision}
 
 
 def document_fields(engine: Engine, document: Document, text: str) -> dict[str, Any]:
@@ -48,9 +48,13 @@ def place(position: int, n: int) -> int | None:
     return None if position >= n else position
 
 
-def place_of_span(span: Any, n: int) -> int | None:
-    """The position selected in the strip of a document of ``n`` tokens."""
-    return place(views.picked_position(span, n), n)
+def place_fields(span: Any, n: int) -> dict[str, int | None]:
+    """The position selected in the strip of a document of ``n`` tokens, and where it ends.
+
+    The strip has one chip more, the next token's.
+    """
+    at, (_, stop) = place(views.picked_position(span, n), n), views.picked_span(span, n + 1)
+    return {"at": at, "until": None if at is None or stop - at < 2 else stop}
 
 
 def span_of(span: Any, n: int) -> tuple[int, int] | None:
@@ -69,6 +73,12 @@ def selection(span: tuple[int, int] | None, n: int) -> dict[str, int] | None:
 def position_of(state: DocumentLink, n: int) -> int:
     """The position a link shows of a document of ``n`` tokens."""
     return n if state.at is None else min(state.at, n)
+
+
+def span_at(state: NextTokenLink, n: int) -> dict[str, int]:
+    """What a link selects in the strip of a document of ``n`` tokens."""
+    start = position_of(state, n)
+    return {"start": start, "stop": max(start + 1, min(state.until or 0, n + 1))}
 
 
 def picks_of(

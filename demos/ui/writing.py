@@ -106,6 +106,14 @@ def look_ahead(engine: Engine, branches: Branches[Any], span: Any, n_ahead: Any)
     return gr.update(ahead=views.ahead_of(engine, ids, position, N_LISTED, n))
 
 
+def with_selection(engine: Engine, view: View, span: dict[str, int]) -> View:
+    """A view of a position with a selection that begins there, and its bits."""
+    branches, strip, candidates, facts, *others = view
+    told = selected_facts(engine, branches.now, span)
+    facts = gr.update(facts=[*facts["facts"], *told])
+    return branches, strip | {"value": span}, candidates, facts, *others
+
+
 def with_ahead(engine: Engine, view: View, n_ahead: int) -> View:
     """A view with what greedy decoding would write after each candidate."""
     branches, strip, candidates, *others = view

@@ -2,13 +2,18 @@
 
 import json
 import re
-from urllib.parse import quote
+from dataclasses import fields
+from urllib.parse import quote, urlencode
 
 import pytest
+import serving
+from hostile_links import HOSTILE, SCRIPTS
 from playwright.sync_api import expect
 
+from core.link_states import STATES as STATES_OF_LINKS
+
 pytestmark = pytest.mark.browser
-HOSTILE = "<img src=x onerror=pwned=1>${pwned=1}{{pwned}}"
+RUNNING = "<img src=x onerror=pwned=1>${pwned=1}{{pwned}}"
 MESSAGES = '[{"role":"user","content":"Name a colour."}]'
 STATES = {
     "tokenizer": ("Tokenizer", "text=Z%C3%BCrich%20caf%C3%A9%20%3C|im_end|%3E&span=1:3"),
@@ -30,6 +35,11 @@ ON_SHOW = """() => ({
     .map((chip) => [chip.getAttribute("aria-label"), chip.getAttribute("aria-selected")]),
   rows: [...document.querySelectorAll(".lab-list .lab-row")]
     .filter((row) => row.checkVisibility()).map((row) => row.getAttribute("aria-label")),
+  switches: [...document.querySelectorAll("input[type=checkbox], input[type=radio]")]
+    .filter((box) => box.checkVisibility() && !box.closest(".lab-embedding"))
+    .map((box) => box.checked),
+  facts: [...document.querySelectorAll(".lab-facts")]
+    .filter((facts) => facts.checkVisibility()).map((facts) => facts.innerText),
 })"""
 
 
@@ -53,6 +63,10 @@ def change(demo, slug):
             expect(demo.chips).to_have_count(before := before + 1)
         demo.chips.nth(before - 3).click()
         expect(demo.title).to_contain_text(f"(token {before - 3})")
+        demo.chips.nth(before - 2).click(modifiers=["Shift"])
+        expect(demo.root.locator(".lab-facts", has_text="selected").first).to_be_visible()
+    if slug == "chat-document":
+        demo.root.get_by_label("Compact").check()
     if slug == "sampling":
         for n in (1, 2):
             demo.button("Draw r").click()
@@ -65,7 +79,8 @@ def change(demo, slug):
     ("slug", "alone"), [*((slug, True) for slug in STATES), ("chat-document", False)]
 )
 def test_a_copied_link_opens_the_same_page(smollm2_app, visits, open_tab, open_page, slug, alone):
-    """In a browser that knows nothing: texts, numbers, tokens, selection, rows, its own link.
+    """In a session of its own, in a browser that has stored nothing: texts, numbers, switches,
+    tokens, selection, rows, its own link.
 
     On the tabs the same code is at work; one demo that is not the first stands for all.
     """
@@ -87,6 +102,8 @@ def test_a_copied_link_opens_the_same_page(smollm2_app, visits, open_tab, open_p
     first.page.wait_for_function(HOLDS, arg=text)
     change(first, slug)
     link, shown = copied(first)
+    first.page.context.clear_cookies()
+    first.page.evaluate("localStorage.clear(), sessionStorage.clear()")
     again = opened(link.removeprefix(smollm2_app.url))
     assert_shown(again.page, shown)
     if slug == "chat-document":  # the selected token can be gone on from at once
@@ -123,34 +140,49 @@ def test_a_selection_survives_its_own_text(smollm2_app, visits):
     page.wait_for_function(HOLDS, arg=quote("Zürich café"))
 
 
+# of the page with the tabs and of frames; what each demo's own parameters do is below
 HOSTILE_PATHS = (
-    f"/surprisal?v=1&text={quote(HOSTILE)}&span=9:1&model=javascript:alert(1)",
-    f"/tokenizer?v=1&text={quote(HOSTILE)}&{quote(HOSTILE)}=1",
     "/?v=1&demo=../../etc/passwd&z=AAAA",
-    f"/next-token?v=1&text={quote(HOSTILE)}&ids=1,99999999&picks=5:2",
-    f"/sampling?v=1&text={quote(HOSTILE)}&draws=1:nan:1:0:1:0&seed=${{7*7}}",
-    f"/chat-document?v=1&system={quote(HOSTILE)}&text={quote(HOSTILE)}&templated=9&form="
-    + quote("{{ cycler.__init__.__globals__ }}"),
-    "/chat-document?v=1&replies=1:2:3:4&messages="
-    + quote(f'[{{"role":"{HOSTILE[:40]}","content":"{HOSTILE}"}}]'),
-    f"/?v=1&demo={quote(HOSTILE)}&__proto__=x&constructor=y&q={quote(HOSTILE)}",
-    "/surprisal?v=1&text=%ff%fe&__theme=javascript:alert(1)&embed=1&view=%3Cscript%3E",
+    f"/?v=1&demo={quote(RUNNING)}&__proto__=x&constructor=y&q={quote(RUNNING)}",
+    f"/surprisal?v=1&text=%ff%fe&__theme=javascript:alert(1)&embed=1&{quote(RUNNING)}=1",
+    "/chat-document?v=1&view=%3Cscript%3E&replies=1:2:3:4&messages="
+    + quote(f'[{{"role":"{RUNNING[:40]}","content":"{RUNNING}"}}]'),
 )
 
 
-def test_hostile_links_run_nothing(smollm2_app, visits, open_page):
-    """Text is text, what can't be used is said; another visitor's page stays as it was."""
-    visit = visits(smollm2_app)
+def crowded(slug, n):
+    """A link whose every parameter is hostile: the n-th value of each that fits an address, and,
+    every other time, scripts as text wherever words stand."""
+    said = {"v": "1"}
+    for name in (f.name for f in fields(STATES_OF_LINKS[slug])):
+        values = [value for value in HOSTILE[name] if value and len(value) < 1000]
+        said[name] = values[n % len(values)]
+    scripts = "\n".join(SCRIPTS)
+    words = {"text": scripts, "system": scripts}
+    words["messages"] = json.dumps([{"role": "user", "content": scripts}])
+    if n % 2 == 0:
+        said |= {name: words[name] for name in said.keys() & words.keys()}
+    return said
+
+
+def test_hundreds_of_hostile_values_run_nothing(visits, open_page):
+    """Made by hand, all parameters of a link at once, in every demo: a page with a note, where
+    no script ran; another visitor's page stays as it was and goes on."""
+    visit = visits(serving.running("toy"))
     other = open_page(visit("/next-token"))
     other.rows.nth(2).click()
-    expect(other.rows.first).to_be_visible()
     other.expect_quiet()
-    before = other.page.evaluate(ON_SHOW)
-    for path in HOSTILE_PATHS:
+    before, tried, paths = other.page.evaluate(ON_SHOW), {*SCRIPTS}, [*HOSTILE_PATHS]
+    for n, slug in enumerate([*STATES_OF_LINKS] * 4):
+        said = crowded(slug, n)
+        tried |= set(said.items())
+        paths.append(f"/{slug}?{urlencode(said, quote_via=quote, errors='surrogatepass')}")
+    assert len(tried) >= 200
+    for path in paths:
         page = visit(path)
         expect(page.locator(".lab-chip:visible").first).to_be_visible()
-        if "%ff" not in path:
-            expect(page.get_by_label("About this link").locator("visible=true")).to_be_visible()
+        about = page.get_by_label("About this link").locator("visible=true")
+        expect(about).to_have_value(re.compile("ignored|does not exist|left out"))
         visit.leave(page)
     assert other.page.evaluate(ON_SHOW) == before
     other.rows.nth(1).click()

@@ -1,4 +1,8 @@
-"""Every command in docs/links.md and docs/courses.md is run as it stands, on free ports."""
+"""Every command in docs/links.md and docs/courses.md is run as it stands, on free ports.
+
+So are those of docs/scale.md that need a model server, with one in memory; its script, which
+fetches a real one, is held by unit/test_docs_scale.py.
+"""
 
 import os
 import re
@@ -8,18 +12,24 @@ import sys
 import time
 from contextlib import contextmanager
 
+import documents
 import httpx
 import pytest
 import serving
+import vllm_in_memory
 
 DOCS = serving.ROOT / "docs"
 PAGES = ("links.md", "courses.md")
-COMMANDS = [
-    line
-    for page in PAGES
-    for block in re.findall(r"```bash\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
-    for line in block.splitlines()
-]
+
+
+def commands(page):
+    """The lines of a page's bash blocks."""
+    blocks = re.findall(r"```bash\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+    return "".join(blocks).replace("\\\n", " ").splitlines()
+
+
+COMMANDS = [line for page in PAGES for line in commands(page)]
+WITH_A_SERVER = [line for line in commands("scale.md") if "127.0.0.1:8000" in line]
 WRITTEN_PORT = "8000"  # what http.server is given in the docs
 SECONDS = 120
 
@@ -82,9 +92,46 @@ def test_the_example_page_is_served(tmp_path):
     assert page.text == (DOCS / "course-page.html").read_text("utf-8")
 
 
+@pytest.fixture
+def with_a_server(tmp_path):
+    """A function: a line of docs/scale.md about a server in memory, whose model is the toy."""
+    folder, port = vllm_in_memory.save_tokenizer(tmp_path), serving.free_port()
+
+    def written(line):
+        line = line.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+        return line.replace("smollm2-135m-instruct", str(folder))
+
+    with vllm_in_memory.listening(vllm_in_memory.Server(), port):
+        yield written
+
+
+def test_the_app_over_a_server_starts(tmp_path, with_a_server):
+    """The line that starts the app once a server is there: it learns what the server runs."""
+    [command] = [line for line in WITH_A_SERVER if line.endswith("python app.py")]
+    log = tmp_path / "log.txt"
+    with started(with_a_server(command), log) as address:
+        assert fetched(address, log).is_success
+        deadline = time.monotonic() + SECONDS
+        while "Ready: " not in log.read_text("utf-8"):
+            assert time.monotonic() < deadline, log.read_text("utf-8", "replace")
+            time.sleep(0.2)
+
+
+def test_the_contract_over_a_server_is_held(with_a_server):
+    """The line that tests a server that is there already; it has no weights to compare with."""
+    [command] = [line for line in WITH_A_SERVER if "pytest" in line]
+    words = shlex.split(with_a_server(command))
+    given = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
+    python, *program = words[len(given) :]
+    assert python == "python"
+    program += ["-q", "-p", "no:cacheprovider", "-k", "not transformers"]
+    told = documents.run([sys.executable, *program], **given)
+    assert re.search(r"^(\d\d+) passed, 4 deselected", told, re.MULTILINE)
+
+
 def test_there_is_no_other_command():
     """A command that is added to these pages needs a test beside these."""
-    assert len(COMMANDS) == 2
+    assert len(COMMANDS) == len(WITH_A_SERVER) == 2
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -42,7 +42,7 @@ RUN_BY = {
     ("docs/courses.md", "toml"): "unit/test_links_document.py",
     ("docs/courses.md", ""): "unit/test_links_document.py",
     ("docs/links.md", ""): "unit/test_links_document.py",
-    ("docs/scale.md", "bash"): "unit/test_docs_scale.py",
+    ("docs/scale.md", "bash"): "demos/test_docs_commands.py",  # the script: unit/test_docs_scale.py
     ("docs/scale.md", "text"): "unit/test_docs_scale.py",
     ("docs/space.md", "bash"): "unit/test_deploy_space.py",
 }

@@ -1,5 +1,8 @@
 """Each demo's page as a link, and a link as the page: what was on show is on show again."""
 
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
 import gradio as gr
 import pytest
 from handling import chip_ids, click, last, span
@@ -22,6 +25,7 @@ from demos import chat_document, next_token, sampling, surprisal, tokenizer
 from demos.ui import link_row, links, messages, replies, writing
 
 SETTINGS = (0.7, 0, 0.9, 0.0)
+RESTORE = {"sampling": sampling.restore, "chat-document": chat_document.restore}
 REPLY = ("sampled", 0.8, 7, 20, 0)
 
 
@@ -57,8 +61,11 @@ def again_sampling(engine, state):
 
 
 def again_chat(engine, state):
-    past, strip, *_, user, _, system, how, t, seed, n, ahead = chat_document.restore(engine, state)
-    return chat_document.link_of(engine, past, strip["value"], system, user, how, t, seed, n, ahead)
+    past, strip, *_, user, _, system, how, t, seed, n, ahead, compact = chat_document.restore(
+        engine, state
+    )
+    message, reply = (compact, system, user), (how, t, seed, n, ahead)
+    return chat_document.link_of(engine, past, strip["value"], *message, *reply)
 
 
 @pytest.mark.parametrize("control", [False, True])
@@ -67,9 +74,9 @@ def test_tokenizer(engine, control, selected):
     """Text, switch and selection; the counts are of the selection again."""
     text = "Zürich café <bos>"
     state = tokenizer.link_of(engine, text, control, selected and span(*selected))
-    assert state == TokenizerLink(
-        model=links.made_with(engine)["model"], text=text, control_tokens=control, span=selected
-    )
+    said = links.made_with(engine)
+    assert state == TokenizerLink(**said, text=text, control_tokens=control, span=selected)
+    assert (said["model"], said["revision"]) == (engine.info.name, engine.info.revision)
     assert again_tokenizer(engine, through_a_link(engine, state)) == state
     strip, counts, *_ = tokenizer.restore(engine, state)
     shown, plain, *_ = tokenizer.cut(engine, text, control)
@@ -157,6 +164,37 @@ def test_next_token_under_way(engine, at, n_ahead):
     assert next_token.reset(engine, back)[0].now.ids == branches.first.ids
 
 
+@pytest.mark.parametrize(("start", "stop"), [(1, 4), (0, 3), (3, 99)])
+def test_next_token_with_several_tokens_selected(engine, start, stop):
+    """All of them are selected again, with the same bits; the distribution is the first one's."""
+    branches = written(engine)
+    n = len(branches.now)
+    selected = span(start, min(stop, n + 1))  # the last chip is the next token's
+    state = next_token.link_of(engine, branches, selected, "The cat", 0)
+    assert (state.at, state.until) == (start, selected["stop"])
+    opened = through_a_link(engine, state)
+    assert again_next_token(engine, opened) == state
+    view = next_token.restore(engine, opened)
+    assert view[1]["value"] == selected
+    seen = next_token.STEPS.look(engine, branches, selected)
+    assert [row["id"] for row in view[2]["rows"]] == [row["id"] for row in seen[2]["rows"]]
+    names = [[one["name"] for one in shown[3]["facts"]] for shown in (view, seen)]
+    assert names[0] == names[1]
+    assert "selected" in names[0]
+
+
+def test_a_selection_of_several_is_of_the_document_there_is(toy):
+    """One past its end is cut; one that is none is left out with a sentence."""
+    state, notes = from_query("v=1&demo=next-token&text=The&at=1&until=90")
+    assert notes == []
+    view = next_token.restore(toy, state)
+    assert view[1]["value"] == span(1, len(view[0].now) + 1)
+    for query in ("at=3&until=4", "until=9", "at=3&until=2", "ids=84,104&at=1&until=4"):
+        state, notes = from_query(f"v=1&demo=next-token&text=x&{query}")
+        assert state.until is None
+        assert ["“until”" in note for note in notes] == [True]
+
+
 def test_next_token_with_a_box_that_no_document_begins_with(engine):
     """What stands unusable in the box is left out; the document is linked all the same."""
     branches = written(engine)
@@ -165,6 +203,59 @@ def test_next_token_with_a_box_that_no_document_begins_with(engine):
         assert state.text == ""
         assert state.ids == branches.now.ids
         to_query(state)
+
+
+def replaying(engine, name, state):
+    """What a page says of a link to a demo, opened over an engine."""
+    opening = link_row.Opening(name, "", RESTORE[name], lambda engine: ())
+    *_, (*_, about) = opening.views(engine, dict(parse_qsl(to_query(state))), [], 9)
+    return about["value"]
+
+
+def test_what_was_drawn_with_other_weights_is_drawn_again(engine):
+    """The page says so and how many of the tokens come out the same; with ours it says nothing."""
+    bench, *_ = sampling.start(engine, "The cat", *SETTINGS)
+    bench, *_ = last(sampling.run_on(engine, bench, 5, 4, *SETTINGS))
+    ours = sampling.link_of(engine, bench, "The cat", 5, 4, *SETTINGS)
+    n = len(ours.draws)
+    assert replaying(engine, "sampling", ours) == ""
+    theirs = replace(ours, model="other")
+    told = replaying(engine, "sampling", theirs)
+    assert "made with other" in told
+    assert f"{n} of its {n} drawn tokens are the same" in told
+    wrong = replace(ours.draws[-1], r=0.0)
+    taken = sampling.step_with(engine.next(ours.ids[: wrong.at]), wrong.sampler, 0.0).token.id
+    n_same = n if taken == ours.ids[wrong.at] else n - 1
+    changed = replace(theirs, draws=(*ours.draws[:-1], wrong))
+    assert f"{n_same} of its {n} drawn" in replaying(engine, "sampling", changed)
+
+
+def test_a_reply_of_other_weights_is_drawn_again(engine):
+    """A chat's draws are those of its seeds; a greedy reply has no r."""
+    empty = chat_document.Branches.of(chat_document.Conversation())
+    past, _ = ended(engine, empty, "Hello")
+    past, *_ = last(chat_document.REPLIES.reply(engine, past, "sampled", 1, 3, 5))
+    past, strip = ended(engine, past, "And?")
+    past, strip, *_ = last(chat_document.REPLIES.reply(engine, past, "greedy", 1, 3, 3))
+    state = replace(chat_link(engine, past, strip), model="other")
+    n = sum(stop - start for start, stop, *_ in state.replies)
+    assert n > 2
+    assert f"{n} of its {n} drawn tokens are the same" in replaying(engine, "chat-document", state)
+
+
+def test_weights_of_another_revision_are_named(smollm2):
+    """The same model's name with other weights; a whole hash is the same as its beginning."""
+    ours = smollm2.info.revision
+    assert len(ours) == 12
+    state = NextTokenLink(text="x", model=smollm2.info.name, revision="0123456789ab")
+    (note,) = checked_for(smollm2, state)[1]
+    assert f"revision 0123456789ab, here {ours}" in note
+    for same in ("", ours, ours + "0" * 28):
+        assert checked_for(smollm2, replace(state, revision=same))[1] == []
+    assert (
+        next_token.link_of(smollm2, next_token.start(smollm2, "x")[0], None, "x", 0).revision
+        == ours
+    )
 
 
 def test_next_token_of_another_model(toy):
@@ -221,7 +312,8 @@ def test_sampling_greedy_draws_have_no_r(engine):
 
 
 def chat_link(engine, past, strip, user=""):
-    return chat_document.link_of(engine, past, strip["value"], chat_document.SYSTEM, user, *REPLY)
+    boxes = (False, chat_document.SYSTEM, user)
+    return chat_document.link_of(engine, past, strip["value"], *boxes, *REPLY)
 
 
 def ended(engine, past, user):
@@ -233,10 +325,27 @@ def test_chat_before_anything_is_sent(engine):
     """Boxes and settings alone; the strip shows the message as it would be written."""
     empty = chat_document.Branches.of(chat_document.Conversation())
     strip, _ = chat_document.preview(engine, empty, "Be brief.", "Hello")
-    state = chat_document.link_of(engine, empty, strip["value"], "Be brief.", "Hello", *REPLY)
+    boxes = (True, "Be brief.", "Hello")
+    state = chat_document.link_of(engine, empty, strip["value"], *boxes, *REPLY)
+    assert state.compact
     assert (state.text, state.system, state.messages) == ("Hello", "Be brief.", ())
     assert again_chat(engine, through_a_link(engine, state)) == state
     assert chip_ids(chat_document.restore(engine, state)[1]) == chip_ids(strip)
+
+
+def test_chat_with_several_tokens_selected_and_its_switch(engine):
+    """The selection, its bits and the small marks for special tokens come back."""
+    empty = chat_document.Branches.of(chat_document.Conversation())
+    past, _ = ended(engine, empty, "Hello")
+    boxes = (True, chat_document.SYSTEM, "")
+    state = chat_document.link_of(engine, past, span(2, 6), *boxes, *REPLY)
+    assert (state.at, state.until, state.compact) == (2, 6, True)
+    opened = through_a_link(engine, state)
+    assert again_chat(engine, opened) == state
+    view = chat_document.restore(engine, opened)
+    assert view[1]["value"] == span(2, 6)
+    assert view[-1] is True
+    assert "selected" in [one["name"] for one in view[3]["facts"]]
 
 
 def test_chat_with_a_turn_ended_is_its_messages(engine):
@@ -337,7 +446,7 @@ def test_chat_written_by_hand(engine):
     query = 'v=1&demo=chat-document&messages=[{"role":"user","content":"Hi"}]'
     state, notes = from_query(query)
     assert notes == []
-    past, strip, *_, user, _, system, how, _, _, _, _ = chat_document.restore(engine, state)
+    past, strip, *_, user, _, system, how, _, _, _, _, _ = chat_document.restore(engine, state)
     wanted = engine.render_chat([{"role": "user", "content": "Hi"}])
     assert past.now.ids == wanted.ids
     assert strip["value"] == span(len(wanted.ids))

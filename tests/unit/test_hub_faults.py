@@ -14,7 +14,7 @@ from hub_stand_in import COMMIT, FILES, StandIn, at, oid, serving
 from huggingface_hub import constants, file_download
 from huggingface_hub.utils import _http
 
-from core import weights
+from core import catalogue, weights
 from core.config import Settings
 from core.errors import WeightsError
 from core.sources import converted, hub
@@ -201,14 +201,20 @@ def unreachable(monkeypatch):
 def test_without_a_hub_the_cached_copy_runs_and_else_the_fallback(
     tmp_path, monkeypatch, request, state, words
 ):
-    """Offline or unreachable: first the fallback with its sentence, then a whole cached copy."""
+    """Offline or unreachable: first the fallback with its sentence, then a whole cached copy.
+
+    Each says which weights it is: the hash of the 4-bit ones, the Hub's commit.
+    """
     state(monkeypatch)
     found = obtain(tmp_path)
     assert (found.name, found.source) == (FALLBACK, INDEX)
+    assert catalogue.find(FALLBACK).gguf.sha256.startswith(found.revision)
+    assert len(found.revision) == 12
     assert_says(found.remedy, words)
     folder = request.getfixturevalue("snapshot")
     found = obtain(tmp_path)
     assert (found.name, found.folder, found.note) == (INTENDED, folder, "")
+    assert found.revision == COMMIT[:12]
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 503])
