@@ -59,6 +59,14 @@ def obtain(settings: Settings, has_gpu: bool, report: Report) -> LocalModel:
     raise ConfigError(f"There is no model {settings.model!r} here. {_allowed()}")
 
 
+def obtain_tokenizer(hub_id: str, report: Report) -> Path:
+    """A folder with the tokenizer and the settings of a model on the Hub, without its weights.
+
+    Raises WeightsError when they can't be had.
+    """
+    return hub.download_tokenizer(hub_id, report)
+
+
 def _allowed() -> str:
     names = ", ".join(spec.name for spec in catalogue.CATALOGUE)
     return (
