@@ -6,6 +6,7 @@ engines or Gradio.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -19,45 +20,49 @@ from core.tokens import Distribution, Token, Vocabulary
 
 MAX_POINTS = 300
 GRID = "rgba(128,128,128,0.22)"
+Json = dict[str, Any]
 
 
 def share_by_rank(distribution: Distribution) -> go.Figure:
     """How much probability the most likely 1, 2, 3 … tokens hold together (log rank)."""
     edges = np.cumsum(np.exp(distribution.logprob_by_id[distribution.order].astype(np.float64)))
     ranks = np.unique(np.geomspace(1, len(edges), MAX_POINTS // 2).astype(int))
-    figure = go.Figure(
-        go.Scatter(
-            x=ranks,
-            y=edges[ranks - 1],
-            mode="lines",
-            line={"color": palette.MODEL, "width": 3},
-            hovertemplate="top %{x:,} tokens hold %{y:.6f}<extra></extra>",
-        )
-    )
+    curve = {
+        "type": "scatter",
+        "x": ranks,
+        "y": edges[ranks - 1],
+        "mode": "lines",
+        "line": {"color": palette.MODEL, "width": 3},
+        "hovertemplate": "top %{x:,} tokens hold %{y:.6f}<extra></extra>",
+    }
     # where both need the same n, their point is that of the larger share
     reached = {int(np.searchsorted(edges, share)) + 1: share for share in (0.5, 0.9)}
-    for n, share in reached.items():
-        if n <= len(edges):
-            side = "bottom right" if n < 30 else "top left"  # the line rises: both are free
-            _point(figure, n, edges[n - 1], f"{n:,} for {share:.0%}", side)
-    _layout(figure, "How many tokens share the probability?", height=300)
-    figure.update_xaxes(type="log", title_text="the n most likely tokens", dtick=1)
-    figure.update_yaxes(title_text="probability together", range=[0, 1.04], tickformat=".0%")
-    return figure
-
-
-def _point(figure: go.Figure, x: float, y: float, text: str, side: str) -> None:
-    figure.add_trace(
-        go.Scatter(
-            x=[x],
-            y=[y],
-            mode="markers+text",
-            text=[text],
-            textposition=side,
-            marker={"color": palette.MODEL, "size": 9},
-            hoverinfo="skip",
-        )
+    points = [
+        _point(n, edges[n - 1], f"{n:,} for {share:.0%}")
+        for n, share in reached.items()
+        if n <= len(edges)
+    ]
+    return _figure(
+        [curve, *points],
+        "How many tokens share the probability?",
+        height=300,
+        xaxis=_axis("the n most likely tokens", type="log", dtick=1),
+        yaxis=_axis("probability together", range=[0, 1.04], tickformat=".0%"),
     )
+
+
+def _point(n: int, share: float, text: str) -> Json:
+    return {
+        "type": "scatter",
+        "x": [n],
+        "y": [share],
+        "mode": "markers+text",
+        "text": [text],
+        # the line rises: both sides are free
+        "textposition": "bottom right" if n < 30 else "top left",
+        "marker": {"color": palette.MODEL, "size": 9},
+        "hoverinfo": "skip",
+    }
 
 
 def draw_bar(sampled: SampledDistribution, vocabulary: Vocabulary, r: float | None) -> go.Figure:
@@ -65,43 +70,49 @@ def draw_bar(sampled: SampledDistribution, vocabulary: Vocabulary, r: float | No
     edges = np.concatenate([[0.0], cumulative(sampled.probs)])
     hit = None if r is None else int(np.searchsorted(edges[1:], r, side="right"))
     shown = _segments(edges, hit)
-    figure = go.Figure(
-        go.Bar(
-            x=[stop - start for start, stop, _ in shown],
-            base=[start for start, _, _ in shown],
-            y=[""] * len(shown),
-            orientation="h",
-            marker={
-                "color": [_segment_colour(i, hit, at) for i, (_, _, at) in enumerate(shown)],
-                "line": {"width": 1, "color": "rgba(127,127,127,0.6)"},
-            },
-            text=[
-                _segment_name(sampled, vocabulary, at).replace(" ", "<br>", at < 0)
-                if stop - start > 0.05
-                else ""
-                for start, stop, at in shown
-            ],
-            textposition="inside",
-            insidetextanchor="middle",
-            textangle=0,
-            customdata=[
-                f"{_segment_name(sampled, vocabulary, at)}<br>{start:.6f} ≤ r &lt; {stop:.6f}"
-                for start, stop, at in shown
-            ],
-            hovertemplate="%{customdata}<extra></extra>",
-        )
+    names = [_segment_name(sampled, vocabulary, at) for _, _, at in shown]
+    bars = {
+        "type": "bar",
+        "x": [stop - start for start, stop, _ in shown],
+        "base": [start for start, _, _ in shown],
+        "y": [""] * len(shown),
+        "orientation": "h",
+        "marker": {
+            "color": [_segment_colour(i, hit, at) for i, (_, _, at) in enumerate(shown)],
+            "line": {"width": 1, "color": "rgba(127,127,127,0.6)"},
+        },
+        "text": [
+            name.replace(" ", "<br>", at < 0) if stop - start > 0.05 else ""
+            for name, (start, stop, at) in zip(names, shown, strict=True)
+        ],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "textangle": 0,
+        "customdata": [
+            f"{name}<br>{start:.6f} ≤ r &lt; {stop:.6f}"
+            for name, (start, stop, _) in zip(names, shown, strict=True)
+        ],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    return _figure(
+        [bars],
+        "Where does r fall?",
+        height=140,
+        xaxis=_axis("cumulative probability", range=[-0.004, 1.004], tickformat=".1f"),
+        yaxis=_axis(visible=False),
+        **({} if r is None else _mark(r)),
     )
-    _layout(figure, "Where does r fall?", height=140)
-    figure.update_xaxes(
-        range=[-0.004, 1.004], tickformat=".1f", title_text="cumulative probability"
-    )
-    figure.update_yaxes(visible=False)
-    if r is not None:
-        side = "left" if r < 0.85 else "right"
-        figure.add_vline(x=r, line={"width": 3, "color": palette.CHOSEN})
-        figure.add_annotation(x=r, y=1.0, yref="paper", yanchor="bottom", xanchor=side,
-                              showarrow=False, text=f"r = {r:.4f}")  # fmt: skip
-    return figure
+
+
+def _mark(r: float) -> Json:
+    """A line where r falls, and its name beside it."""
+    line = {"type": "line", "x0": r, "x1": r, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain"}
+    name = {"x": r, "y": 1.0, "yref": "paper", "yanchor": "bottom", "showarrow": False,
+            "xanchor": "left" if r < 0.85 else "right", "text": f"r = {r:.4f}"}  # fmt: skip
+    return {
+        "shapes": [line | {"line": {"width": 3, "color": palette.CHOSEN}}],
+        "annotations": [name],
+    }
 
 
 def _segments(edges: np.ndarray, hit: int | None) -> list[tuple[float, float, int]]:
@@ -141,26 +152,42 @@ def bits_along(
     width = -(-len(bits) // MAX_POINTS)
     starts = range(0, len(bits), width)
     heights = [_mean(bits[start : start + width]) for start in starts]
-    figure = go.Figure(
-        go.Bar(
-            x=[first + start for start in starts],
-            y=heights,
-            width=width,
-            customdata=[_window_name(tokens, start, width, first) for start in starts],
-            marker_color=[_heat_colour(height) for height in heights],
-            hovertemplate="%{customdata}<br>%{y:.4f} bits<extra></extra>",
-        )
+    bars = {
+        "type": "bar",
+        "x": [first + start for start in starts],
+        "y": heights,
+        "width": width,
+        "customdata": [_window_name(tokens, start, width, first) for start in starts],
+        "marker": {"color": [_heat_colour(height) for height in heights]},
+        "hovertemplate": "%{customdata}<br>%{y:.4f} bits<extra></extra>",
+    }
+    return _figure(
+        [bars],
+        question if width == 1 else f"{question} (averages of {width})",
+        height=280,
+        xaxis=_axis("token", showgrid=False),
+        yaxis=_axis("bits", rangemode="tozero"),
+        shapes=[
+            _level(point.bits, {"width": 1, "dash": "dot", "color": palette.REST})
+            for point in REFERENCE_POINTS
+        ],
+        annotations=[_reference(n) for n in range(len(REFERENCE_POINTS))],
     )
-    _layout(figure, question if width == 1 else f"{question} (averages of {width})", height=280)
-    for n, point in enumerate(REFERENCE_POINTS):
-        side = (1, 0.6)[n % 2]  # neighbours' labels would overlap on a phone
-        figure.add_hline(y=point.bits, line={"width": 1, "dash": "dot", "color": palette.REST})
-        figure.add_annotation(x=side, xref="paper", y=point.bits, xanchor="right", yanchor="bottom",
-                              showarrow=False, font={"size": 11},
-                              text=f"{point.name}: {format_bits(point.bits)}")  # fmt: skip
-    figure.update_yaxes(title_text="bits", rangemode="tozero")
-    figure.update_xaxes(title_text="token", showgrid=False)
-    return figure
+
+
+def _reference(n: int) -> Json:
+    """The name of the n-th point of reference, on its level."""
+    point = REFERENCE_POINTS[n]
+    side = (1, 0.6)[n % 2]  # neighbours' labels would overlap on a phone
+    return {"x": side, "xref": "paper", "y": point.bits, "xanchor": "right", "yanchor": "bottom",
+            "showarrow": False, "font": {"size": 11},
+            "text": f"{point.name}: {format_bits(point.bits)}"}  # fmt: skip
+
+
+def _level(y: float, line: Json) -> Json:
+    """A line at one height from end to end."""
+    return {"type": "line", "y0": y, "y1": y, "yref": "y", "x0": 0, "x1": 1, "xref": "x domain",
+            "line": line}  # fmt: skip
 
 
 def _heat_colour(bits: float | None) -> str:
@@ -189,20 +216,28 @@ def _plain(text: str, most: int) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _layout(figure: go.Figure, title: str, height: int) -> None:
-    figure.update_layout(
-        template=None,
-        title={"text": title, "x": 0, "xanchor": "left", "font": {"size": 15}},
-        height=height,
-        margin={"l": 8, "r": 16, "t": 44, "b": 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        showlegend=False,
-        hoverlabel={"align": "left"},
-        font={"family": "system-ui, sans-serif", "size": 13, "color": palette.REST},
-        dragmode=False,
-        uniformtext={"minsize": 10, "mode": "hide"},
-    )
-    axes = {"gridcolor": GRID, "zerolinecolor": GRID, "automargin": True, "fixedrange": True}
-    figure.update_xaxes(title_font_size=12, **axes)
-    figure.update_yaxes(title_font_size=12, **axes)
+def _figure(traces: Sequence[Json], title: str, height: int, **layout: Any) -> go.Figure:
+    """Traces in the look of all figures, with more of a layout.
+
+    Put together before Plotly sees it: its check of every later change took 50 ms a figure.
+    """
+    look = {
+        "template": {},
+        "title": {"text": title, "x": 0, "xanchor": "left", "font": {"size": 15}},
+        "height": height,
+        "margin": {"l": 8, "r": 16, "t": 44, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": False,
+        "hoverlabel": {"align": "left"},
+        "font": {"family": "system-ui, sans-serif", "size": 13, "color": palette.REST},
+        "dragmode": False,
+        "uniformtext": {"minsize": 10, "mode": "hide"},
+    }
+    return go.Figure(data=list(traces), layout=look | layout)
+
+
+def _axis(title: str | None = None, **more: Any) -> Json:
+    """An axis in the look of all figures; one that can't be dragged or zoomed."""
+    look = {"gridcolor": GRID, "zerolinecolor": GRID, "automargin": True, "fixedrange": True}
+    return {"title": {"text": title, "font": {"size": 12}}, **look, **more}

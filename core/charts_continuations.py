@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core import palette
-from core.charts import MAX_POINTS, _layout, _plain
+from core.charts import MAX_POINTS, Json, _axis, _figure, _level, _plain
 from core.continuations import Continuation
 from core.display import format_change, label
 from core.tokens import Token, Vocabulary
@@ -32,7 +32,7 @@ def bits_after_forcing(vocabulary: Vocabulary, forced: Sequence[Continuation]) -
     """
     longest = max((len(one.tokens) - 1 for one in forced), default=0)
     every = max(1, -(-longest * len(forced) // MAX_POINTS))
-    figure = go.Figure()
+    lines: list[Json] = []
     ends: list[tuple[float, int, str, str]] = []
     for i, one in enumerate(forced):
         if len(one.tokens) < 2:
@@ -40,57 +40,59 @@ def bits_after_forcing(vocabulary: Vocabulary, forced: Sequence[Continuation]) -
         colour = palette.blend(palette.MODEL, palette.SAMPLER, i / max(1, len(forced) - 1))
         name = f"{one.tokens[0].rank} “{_name(vocabulary, one.tokens[0].id, 14)}”"
         line = _line(vocabulary, one, every, name, colour)
-        figure.add_trace(line)
-        ends.append((line.y[-1], line.x[-1], name, colour))
-    _layout(figure, RECOVERY_QUESTION, LINES_HEIGHT)
-    top = 1.08 * max((max(trace.y) for trace in figure.data), default=1.0) + 0.1
+        lines.append(line)
+        ends.append((line["y"][-1], line["x"][-1], name, colour))
+    top = 1.08 * max((max(line["y"]) for line in lines), default=1.0) + 0.1
     width = max(2, longest)
-    _label_ends(figure, ends, top, width)
-    figure.update_yaxes(title_text="bits per token, so far", range=[-0.02 * top, top])
-    figure.update_xaxes(
-        title_text="tokens after the forced one",
-        range=[1 - 0.03 * width, width * LABELS_FROM],
-        tickformat="d",
-        nticks=7,
+    return _figure(
+        lines,
+        RECOVERY_QUESTION,
+        LINES_HEIGHT,
+        margin={"l": 8, "r": 150, "t": 44, "b": 8},
+        xaxis=_axis(
+            "tokens after the forced one",
+            range=[1 - 0.03 * width, width * LABELS_FROM],
+            tickformat="d",
+            nticks=7,
+        ),
+        yaxis=_axis("bits per token, so far", range=[-0.02 * top, top]),
+        **_labelled_ends(ends, top, width),
     )
-    figure.update_layout(margin_r=150)
-    return figure
 
 
-def _line(
-    vocabulary: Vocabulary, one: Continuation, every: int, name: str, colour: str
-) -> go.Scatter:
+def _line(vocabulary: Vocabulary, one: Continuation, every: int, name: str, colour: str) -> Json:
     """The averages of the first 1, 2, 3 … tokens after the forced one."""
     bits = np.array(one.bits[1:])
     means = np.cumsum(bits) / np.arange(1, len(bits) + 1)
     shown = range((len(bits) - 1) % every, len(bits), every)  # up to the last
     written = [_name(vocabulary, one.tokens[1 + i].id, 24) for i in shown]
-    return go.Scatter(
-        x=[1 + i for i in shown],
-        y=[float(means[i]) for i in shown],
-        mode="lines+markers",
-        line={"color": colour, "width": 3 if one.tokens[0].rank == 1 else 1.6},
-        marker={"size": 5},
-        customdata=[
+    return {
+        "type": "scatter",
+        "x": [1 + i for i in shown],
+        "y": [float(means[i]) for i in shown],
+        "mode": "lines+markers",
+        "line": {"color": colour, "width": 3 if one.tokens[0].rank == 1 else 1.6},
+        "marker": {"size": 5},
+        "customdata": [
             f"{name}<br>token {1 + i}, {text}: {bits[i]:.4f} bits"
             for i, text in zip(shown, written, strict=True)
         ],
-        hovertemplate="%{customdata}<br>%{y:.4f} bits per token so far<extra></extra>",
-    )
+        "hovertemplate": "%{customdata}<br>%{y:.4f} bits per token so far<extra></extra>",
+    }
 
 
-def _label_ends(
-    figure: go.Figure, ends: Sequence[tuple[float, int, str, str]], top: float, width: int
-) -> None:
+def _labelled_ends(ends: Sequence[tuple[float, int, str, str]], top: float, width: int) -> Json:
     """Each line's name at the right, led there from its end in its colour."""
     ordered = sorted(ends)
     heights = _apart([height for height, *_ in ordered], LABEL_SHARE * top, top)
+    shapes, names = [], []
     for height, (end, last, name, colour) in zip(heights, ordered, strict=True):
-        figure.add_shape(type="line", x0=last, y0=end, x1=width * LABELS_FROM, y1=height,
-                         line={"color": colour, "width": 1, "dash": "dot"})  # fmt: skip
-        figure.add_annotation(x=1, xref="paper", y=height, xanchor="left", yanchor="middle",
-                              xshift=4, showarrow=False, text=name,
-                              font={"size": 12})  # fmt: skip
+        lead = {"type": "line", "x0": last, "y0": end, "x1": width * LABELS_FROM, "y1": height}
+        shapes.append(lead | {"line": {"color": colour, "width": 1, "dash": "dot"}})
+        at = {"x": 1, "xref": "paper", "y": height, "xanchor": "left", "yanchor": "middle"}
+        look = {"xshift": 4, "showarrow": False, "font": {"size": 12}}
+        names.append(at | look | {"text": name})
+    return {"shapes": shapes, "annotations": names}
 
 
 def _apart(heights: Sequence[float], gap: float, top: float) -> list[float]:
@@ -113,27 +115,33 @@ def change_along(change: NDArray[np.float64], tokens: Sequence[Token], first: in
     width = max(1, -(-len(change) // MAX_POINTS))
     starts = range(0, len(change), width)
     heights = _averages(change, width)
-    figure = go.Figure(
-        go.Bar(
-            x=[first + start for start in starts],
-            y=heights,
-            width=0.9 * width,
-            customdata=[_window(tokens, change, start, width, first) for start in starts],
-            marker_color=[CHANGE_COLOURS[bool(height and height > 0)] for height in heights],
-            hovertemplate="%{customdata}<extra></extra>",
-        )
+    bars = {
+        "type": "bar",
+        "x": [first + start for start in starts],
+        "y": heights,
+        "width": 0.9 * width,
+        "customdata": [_window(tokens, change, start, width, first) for start in starts],
+        "marker": {"color": [CHANGE_COLOURS[bool(height and height > 0)] for height in heights]},
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    return _figure(
+        [bars],
+        CHANGE_QUESTION if width == 1 else f"{CHANGE_QUESTION} (averages of {width})",
+        height=260,
+        xaxis=_axis("token", showgrid=False, **_token_names(tokens, first)),
+        yaxis=_axis("bits more (+) or fewer (−)", rangemode="tozero"),
+        shapes=[_level(0, {"width": 1, "color": palette.REST})],
     )
-    question = CHANGE_QUESTION if width == 1 else f"{CHANGE_QUESTION} (averages of {width})"
-    _layout(figure, question, height=260)
-    figure.add_hline(y=0, line={"width": 1, "color": palette.REST})
-    figure.update_yaxes(title_text="bits more (+) or fewer (−)", rangemode="tozero")
-    figure.update_xaxes(title_text="token", showgrid=False)
-    if len(change) <= MOST_NAMED:
-        figure.update_xaxes(
-            tickvals=list(range(first, first + len(change))),
-            ticktext=[_plain(label(token), 12) for token in tokens],
-        )
-    return figure
+
+
+def _token_names(tokens: Sequence[Token], first: int) -> Json:
+    """Ticks that name each token, where there is room for all."""
+    if len(tokens) > MOST_NAMED:
+        return {}
+    return {
+        "tickvals": list(range(first, first + len(tokens))),
+        "ticktext": [_plain(label(token), 12) for token in tokens],
+    }
 
 
 def _averages(values: NDArray[np.float64], width: int) -> list[float | None]:

@@ -63,6 +63,14 @@ def obtain(settings: Settings, has_gpu: bool, report: Report) -> LocalModel:
     raise ConfigError(f"There is no model {settings.model!r} here. {_allowed()}")
 
 
+def obtain_tokenizer(hub_id: str, report: Report) -> Path:
+    """A folder with the tokenizer and the settings of a model on the Hub, without its weights.
+
+    Raises WeightsError when they can't be had.
+    """
+    return hub.download_tokenizer(hub_id, report)
+
+
 def _allowed() -> str:
     names = ", ".join(spec.name for spec in catalogue.CATALOGUE)
     return (
@@ -137,9 +145,7 @@ def _from_hub(spec: ModelSpec, folder: Path) -> LocalModel:
 def _from_index(spec: ModelSpec, folder: Path, why: str) -> LocalModel:
     note = f"These are 4-bit weights from the {FROM_INDEX}, not the original ones."
     revision = spec.gguf.sha256[:REVISION_LENGTH] if spec.gguf else ""
-    return LocalModel(
-        folder, spec.name, spec.licence, FROM_INDEX, _chat(spec), note, why, revision
-    )
+    return LocalModel(folder, spec.name, spec.licence, FROM_INDEX, _chat(spec), note, why, revision)
 
 
 def _unknown_spec(hub_id: str) -> ModelSpec:

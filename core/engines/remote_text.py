@@ -21,7 +21,7 @@ from core.engines.templates import ChatWriter
 from core.errors import ConfigError, WeightsError
 from core.progress import Report
 from core.tokens import ChatDocument, Ids, Token, Vocabulary
-from core.weights import HUB_ID, obtain
+from core.weights import HUB_ID, obtain, obtain_tokenizer
 
 PROBE = "The café of 1,234 中文 words;\n\tif (x):  end"
 
@@ -61,7 +61,7 @@ class LocalText:
 
     note = ""
 
-    def __init__(self, tokenizer: Any, folder: str, licence: str) -> None:
+    def __init__(self, tokenizer: Any, files: Path, folder: str, licence: str) -> None:
         self._tokenizer = tokenizer
         self._lock = threading.Lock()  # its special-token switch is shared state
         self._writer = ChatWriter(tokenizer)
@@ -69,7 +69,7 @@ class LocalText:
         self.vocabulary: Vocabulary = vocabulary_of(tokenizer)
         self.folder, self.licence = folder, licence
         self.prefix_ids = prefix_ids(tokenizer)
-        config, generation = (_json(folder, name) for name in ("config", "generation_config"))
+        config, generation = _json(files / "config.json"), _json(files / "generation_config.json")
         text_config = config.get("text_config", config)
         self.vocab_size = max(len(self.vocabulary), int(text_config.get("vocab_size", 0)))
         self.stop_ids = stop_ids(
@@ -105,12 +105,9 @@ class LocalText:
             return self._writer.write(*asked)
 
 
-def _json(folder: str, name: str) -> dict[str, Any]:
-    """One of the model's own files, of a folder or of the Hub; empty where there is none."""
-    from transformers.utils import cached_file
-
-    file = cached_file(folder, f"{name}.json", _raise_exceptions_for_missing_entries=False)
-    return dict(json.loads(Path(file).read_text(encoding="utf-8"))) if file else {}
+def _json(file: Path) -> dict[str, Any]:
+    """One of the model's own files; empty where there is none."""
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
 def local_text(settings: Settings, root: str, report: Report) -> LocalText | None:
@@ -124,14 +121,14 @@ def local_text(settings: Settings, root: str, report: Report) -> LocalText | Non
     try:
         if spec is not None and spec.gguf is not None:
             found = obtain(replace(settings, model=name), False, report)
-            return _opened(str(found.folder), str(found.folder), found.licence)
+            return _opened(found.folder, str(found.folder), found.licence)
         folder = Path(name).expanduser()
         if folder.is_dir():
-            return _opened(str(folder), str(folder.absolute()), "see its folder")
+            return _opened(folder, str(folder.absolute()), "see its folder")
         if spec is not None or HUB_ID.fullmatch(name):
             hub_id = spec.hub_id if spec is not None else name
             licence = spec.licence if spec is not None else f"see https://huggingface.co/{name}"
-            return _opened(hub_id, hub_id, licence)
+            return _opened(obtain_tokenizer(hub_id, report), hub_id, licence)
     except (WeightsError, OSError, ValueError) as error:
         if settings.model is not None:
             raise _no_tokenizer(name) from error
@@ -141,10 +138,10 @@ def local_text(settings: Settings, root: str, report: Report) -> LocalText | Non
     return None
 
 
-def _opened(name: str, folder: str, licence: str) -> LocalText:
+def _opened(files: Path, folder: str, licence: str) -> LocalText:
     from transformers import AutoTokenizer
 
-    return LocalText(AutoTokenizer.from_pretrained(name), folder, licence)
+    return LocalText(AutoTokenizer.from_pretrained(files), files, folder, licence)
 
 
 def _no_tokenizer(name: str) -> ConfigError:

@@ -52,6 +52,7 @@ WANTED = (
     "model-*.safetensors",
     "model.safetensors.index.json",
 )
+NOT_WEIGHTS = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,25 @@ def download(hub_id: str, report: Report) -> Path:
     if missing := missing_from(folder):
         raise _incomplete(hub_id, missing)
     return folder
+
+
+def download_tokenizer(hub_id: str, report: Report) -> Path:
+    """A folder with the model's newest tokenizer and settings; its weights stay where they are.
+
+    What came earlier stands in when the Hub can't be reached, which is known within 10 s.
+    Raises HubError when there is neither.
+    """
+    try:
+        _ask(hub_id, report)
+        disable_progress_bars()
+        return Path(snapshot_download(hub_id, allow_patterns=list(NOT_WEIGHTS)))
+    except (httpx2.HTTPError, EntryNotFoundError, OSError, ValueError, LookupError) as error:
+        refusal = _refusal(hub_id, error)
+        if isinstance(refusal, HubUnreachable):
+            earlier = try_to_load_from_cache(hub_id, "tokenizer_config.json")
+            if isinstance(earlier, str):
+                return Path(earlier).parent
+        raise refusal from error
 
 
 def _ask(hub_id: str, report: Report) -> ModelInfo:

@@ -298,6 +298,8 @@ def test_threads_do_not_share_the_switch_for_control_tokens(engine):
     Without a lock around the tokenizer about one call in twelve was wrong; so 800 calls
     overlook its absence with a probability below 1e-9.
     """
+    # a tokenizer asked over the network has no switch to share, and each call is many requests
+    n_calls = 80 if "tokenizer is asked over the network" in engine.info.note else 800
     text = f"{names_of(engine)[0]} some words " * 20
     expected = {flag: engine.tokenize(text, control_tokens=flag) for flag in (False, True)}
     chat = [{"role": "user", "content": text}]
@@ -310,7 +312,7 @@ def test_threads_do_not_share_the_switch_for_control_tokens(engine):
         return engine.tokenize(text, control_tokens=flag) == expected[flag]
 
     with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(ask, range(800)))
+        assert all(pool.map(ask, range(n_calls)))
 
 
 # --- chat

@@ -1,5 +1,6 @@
 """The tokenizer of a served model from the Hub, which is a stand-in on this machine."""
 
+import time
 from typing import ClassVar
 
 import pytest
@@ -47,3 +48,15 @@ def test_a_model_that_names_no_ends_has_its_tokenizers(hub):
     """There need not be such a file."""
     del hub.files["generation_config.json"]
     assert Server(model="someone/tiny").open().info.stop_ids == {258}
+
+
+def test_what_came_once_is_enough_when_the_hub_is_gone(hub, monkeypatch):
+    """The same tokenizer and ends, without a Hub; a model that never came is known at once."""
+    first = Server(model="someone/tiny").open().info
+    at(monkeypatch, "http://127.0.0.1:9")
+    again = Server(model="someone/tiny").open().info
+    assert again.folder == first.folder == "someone/tiny"
+    assert (again.vocab_size, again.stop_ids) == (first.vocab_size, first.stop_ids)
+    start = time.monotonic()
+    assert "asked over the network" in Server(model="someone/else").open().info.note
+    assert time.monotonic() - start < 10
