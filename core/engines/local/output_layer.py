@@ -130,7 +130,7 @@ def _largest(logits: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     n_blocks = logits.shape[1] // BLOCK
     if n_blocks <= k:
         return tuple(logits.topk(k, dim=1))  # type: ignore[return-value]
-    in_blocks = logits[:, : n_blocks * BLOCK].unflatten(1, (n_blocks, BLOCK))
+    in_blocks = logits[:, : n_blocks * BLOCK].view(len(logits), n_blocks, BLOCK)
     first = in_blocks.amax(2).topk(k, dim=1).indices * BLOCK
     ids = (first[..., None] + torch.arange(BLOCK, device=logits.device)).flatten(1)
     left_over = torch.arange(n_blocks * BLOCK, logits.shape[1], device=logits.device)
