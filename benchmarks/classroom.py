@@ -27,19 +27,19 @@ def class_rows(subject: Subject) -> Iterator[Row]:
     def clicks() -> list[Document]:
         return [(*prompt, next(tokens)) for prompt in prompts]
 
-    together, alone, waits = [], [], []
+    together, alone, p95s = [], [], []
     for _ in range(ROUNDS):
-        seconds, each = at_once(predictor.next, clicks())
+        seconds, waits = at_once(predictor.next, clicks())
         together.append(seconds)
-        waits += each
+        p95s.append(sorted(waits)[int(0.95 * N_USERS)])
         alone += [seconds_of(lambda click=click: predictor.next(click)) for click in clicks()]
-    p95 = sorted(waits)[int(0.95 * len(waits))]
-    one = median(alone)
+    p95, one = median(p95s), median(alone)
     yield Row("30 clicks at once: throughput against one after another",
               N_USERS * one / median(together), 8, at_least=True,
               detail=f"{median(together):.2f} s for 30")  # fmt: skip
     yield Row("30 clicks at once: 95 % wait at most, in single clicks", p95 / one, 4,
-              detail=f"{1000 * p95:.0f} ms; one click {1000 * one:.0f} ms")  # fmt: skip
+              detail=f"{1000 * p95:.0f} ms, in the worst round {1000 * max(p95s):.0f}; "
+                     f"one click {1000 * one:.0f} ms")  # fmt: skip
     yield from prompt_rows(subject)
 
 

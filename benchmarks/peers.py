@@ -7,6 +7,7 @@ for each. It imports nothing of Token Lab, which is not installed there.
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ class Peer:
 
     def __init__(self, python: str, name: str, model: str) -> None:
         self.name = name
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 (why it ended, if it does)
         self._process = subprocess.Popen(
             [python, __file__, name, model],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True,
         )  # fmt: skip
         self._answer()
 
@@ -41,6 +43,7 @@ class Peer:
         """End the process."""
         self._process.kill()
         self._process.wait()
+        self._said.close()
 
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -53,7 +56,9 @@ class Peer:
         while line := self._process.stdout.readline():
             if line.startswith("{"):
                 return dict(json.loads(line))
-        raise RuntimeError(f"{self.name} ended")
+        self._said.seek(0)
+        code, said = self._process.wait(), self._said.read()[-2000:]
+        raise RuntimeError(f"{self.name} ended with exit code {code}: {said}")
 
 
 def opened(name: str, model: str) -> Any:

@@ -99,10 +99,16 @@ def first_colours(subject: Subject, text: tuple[int, ...]) -> float:
 
 
 def memory_rows(subject: Subject) -> Iterator[Row]:
-    """The memory of decoding with statistics, against generate with its logits kept."""
-    ours, theirs = extra_memory(subject, "decode"), extra_memory(subject, "generate")
+    """The memory of decoding with statistics, against generate with its logits kept.
+
+    Without what the engine keeps so that going back costs nothing; and with it.
+    """
+    theirs = extra_memory(subject, "generate")
+    ours, kept = extra_memory(subject, "decode"), extra_memory(subject, "kept")
     yield Row("decode: memory against generate", ours / theirs, 0.25,
               detail=f"{ours / MB:.0f} against {theirs / MB:.0f} MB")  # fmt: skip
+    yield Row("decode, every distribution kept: memory against generate", kept / theirs,
+              detail=f"{kept / MB:.0f} MB")  # fmt: skip
 
 
 def extra_memory(subject: Subject, what: str) -> int:
@@ -116,9 +122,10 @@ def _work(subject: Subject, what: str) -> None:
     prompt = subject.words(PROMPT_TOKENS, 5)
     if what == "generate":
         generated(subject, prompt)
-    elif what == "decode":
+    elif what in {"decode", "kept"}:
+        predictor = subject.fresh(remembers=what == "kept")
         for _ in range(32):
-            prompt = (*prompt, int(subject.engine.next(prompt).top(20)[0]))
+            prompt = (*prompt, int(predictor.next(prompt).top(20)[0]))
     else:
         subject.engine.score(subject.words(N_TOKENS if what == "score" else LONG_TOKENS, 6))
 

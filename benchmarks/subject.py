@@ -48,9 +48,11 @@ class Subject:
         ids = [token.id for token in self.engine.tokenize(f"{seed}: {text}")]
         return (*self.engine.info.prefix_ids, *ids)[:n_tokens]
 
-    def fresh(self, n_lookahead: int = 0) -> Predictor:
-        """The engine's model with nothing remembered."""
+    def fresh(self, n_lookahead: int = 0, *, remembers: bool = True) -> Predictor:
+        """The engine's model with nothing computed yet, or one that keeps no distributions."""
         limits = replace(self.engine.predictor.limits, n_lookahead=n_lookahead)
+        if not remembers:
+            limits = replace(limits, distribution_bytes=0)
         return Predictor(self.engine.predictor.model, limits)
 
     @torch.inference_mode()
