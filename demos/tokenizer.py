@@ -157,7 +157,7 @@ def build(page: Page) -> None:
     examples(text, EXAMPLES)
     strip = TokenStrip(name="The text, token by token", min_height=92)
     with gr.Row():
-        counts = Facts(min_height=50, scale=3)
+        counts = Facts(min_height=50, scale=3, min_width=300)
         control = gr.Checkbox(
             label="Read special-token text as control tokens", value=False, scale=1, min_width=220
         )

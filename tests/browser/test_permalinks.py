@@ -36,8 +36,9 @@ ON_SHOW = """() => ({
   rows: [...document.querySelectorAll(".lab-list .lab-row")]
     .filter((row) => row.checkVisibility()).map((row) => row.getAttribute("aria-label")),
   switches: [...document.querySelectorAll("input[type=checkbox], input[type=radio]")]
-    .filter((box) => box.checkVisibility() && !box.closest(".lab-embedding"))
+    .filter((box) => box.checkVisibility())
     .map((box) => box.checked),
+  folded: document.querySelectorAll(".lab-strip-folded").length,
   facts: [...document.querySelectorAll(".lab-facts")]
     .filter((facts) => facts.checkVisibility()).map((facts) => facts.innerText),
 })"""
@@ -67,6 +68,7 @@ def change(demo, slug):
         expect(demo.root.locator(".lab-facts", has_text="selected").first).to_be_visible()
     if slug == "chat-document":
         demo.root.get_by_label("Compact").check()
+        expect(demo.root.locator(".lab-strip-folded")).to_have_count(1)
     if slug == "sampling":
         for n in (1, 2):
             demo.button("Draw r").click()
