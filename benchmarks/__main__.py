@@ -1,8 +1,9 @@
 """Measure everything and print the tables: see docs/performance.md."""
 
 import argparse
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.classroom import beside_rows, class_rows
@@ -37,10 +38,17 @@ def main() -> None:
     print(machine() + "\n", flush=True)
     for model in chosen.models:
         for dtype in chosen.dtypes:
-            rows = list(measured(model, dtype, chosen.parts, chosen.peers))
+            rows = told(measured(model, dtype, chosen.parts, chosen.peers))
             print(as_markdown(f"{model}, {dtype}", rows), flush=True)
         if "startup" in chosen.parts:
             print(as_markdown(f"{model}, start", startup_rows(model)), flush=True)
+
+
+def told(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows, each told on the error stream when it is there: all of them take an hour."""
+    for row in rows:
+        print(*row.cells(), sep=" | ", file=sys.stderr, flush=True)
+        yield row
 
 
 def measured(model: str, dtype: str, parts: list[str], peers: str | None) -> Iterator[Row]:

@@ -18,6 +18,7 @@ from benchmarks.peers import Peer
 from benchmarks.subject import PROMPT_TOKENS, Subject
 from benchmarks.table import Row
 from benchmarks.timing import extra_bytes, in_turn, median, seconds_of
+from core.engines.local.predictor import Predictor
 from core.tokens import ScoredText
 
 N_TOKENS = 1000
@@ -118,20 +119,20 @@ def extra_memory(subject: Subject, what: str) -> int:
     return int(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
 
 
-def _work(subject: Subject, what: str) -> None:
+def _work(subject: Subject, predictor: Predictor, what: str) -> None:
     prompt = subject.words(PROMPT_TOKENS, 5)
     if what == "generate":
         generated(subject, prompt)
     elif what in {"decode", "kept"}:
-        predictor = subject.fresh(remembers=what == "kept")
         for _ in range(32):
             prompt = (*prompt, int(predictor.next(prompt).top(20)[0]))
     else:
-        subject.engine.score(subject.words(N_TOKENS if what == "score" else LONG_TOKENS, 6))
+        predictor.score(subject.words(N_TOKENS if what == "score" else LONG_TOKENS, 6), 10, None)
 
 
 if __name__ == "__main__":
-    measured = Subject.of(sys.argv[1], sys.argv[2])
-    measured.engine.score(measured.words(20, 4))
+    measured, asked = Subject.of(sys.argv[1], sys.argv[2]), sys.argv[3]
+    warm = measured.fresh(remembers=asked != "decode")
+    warm.score(measured.words(20, 4), 10, None)
     generated(measured, measured.words(20, 4))
-    print(extra_bytes(lambda: _work(measured, sys.argv[3])))
+    print(extra_bytes(lambda: _work(measured, warm, asked)))
