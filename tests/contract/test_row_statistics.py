@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig
 
 from core.engines.local import output_layer
-from core.engines.local.output_layer import row_statistics
+from core.engines.local.output_layer import OutputLayer, row_statistics
 
 TOP = 10
 WIDTHS = [TOP, 700, 256 * 40, 256 * 40 + 77]  # fewer than a block, and with a rest beside blocks
@@ -45,3 +46,24 @@ def test_every_column_is_that_of_the_long_way(width, kind, together, monkeypatch
         assert values == pytest.approx(logprobs[ids], abs=1e-5)
         assert entropy == pytest.approx(wanted_entropy, abs=1e-4)
         assert rest == pytest.approx(wanted_rest, abs=1e-5)
+
+
+@pytest.mark.parametrize("config", [Gemma3TextConfig, LlamaConfig], ids=["capped", "plain"])
+@pytest.mark.parametrize("n_rows", [1, output_layer.FEW, output_layer.FEW + 1])
+def test_pieces_of_the_vocabulary_make_the_same_logits(config, n_rows, monkeypatch):
+    """Many rows with somebody waiting: a piece at a time, a pause before each, nothing else."""
+    capped = {"final_logit_softcapping": 3.0} if config is Gemma3TextConfig else {}
+    shape = {
+        "vocab_size": 70,
+        "num_hidden_layers": 1,
+        "intermediate_size": 8,
+        "hidden_size": 16,
+        "num_attention_heads": 2,
+    }
+    layer = OutputLayer(AutoModelForCausalLM.from_config(config(**shape, **capped, pad_token_id=0)))
+    monkeypatch.setattr(output_layer, "PIECE", 30)
+    rows, pauses = torch.randn(n_rows, 16), []
+    with torch.inference_mode():
+        found = layer(rows, lambda: pauses.append(1))
+        assert torch.allclose(found, layer(rows), rtol=0, atol=1e-6)
+    assert len(pauses) == (3 if n_rows > output_layer.FEW else 0)

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import chain, zip_longest
+from itertools import chain, pairwise, zip_longest
 from typing import Any
 
 import torch
@@ -32,7 +32,9 @@ LATER_TOKENS = 1024  # of this length,
 FIRST_TOKENS = 128  # but the first piece of a text to score is short: its colours come soon
 PASS_COLUMNS = 8192  # past tokens that one pass of many documents looks at
 PASS_DOCUMENTS = 64
-LOGITS_BYTES = 32 << 20  # of float32 logits at once: 32 rows of 262,144
+LOGITS_BYTES = 128 << 20  # of float32 logits at once: 128 rows of 262,144
+LOGITS_ROWS = 160  # more make no faster products,
+FIRST_ROWS = 32  # but those that are coloured first
 LOOKAHEADS = 64  # documents on screens whose next clicks are prepared
 
 
@@ -47,7 +49,8 @@ class Predictor:
         self._scored = BoundedMemory[ScoredText](limits.scored_bytes)
         self._ahead: OrderedDict[Document, Prediction] = OrderedDict()
         self._ahead_lock = threading.Lock()
-        self._rows_at_once = max(1, LOGITS_BYTES // (4 * model.output.vocab_size))
+        fitting = max(1, LOGITS_BYTES // (4 * model.output.vocab_size))
+        self._rows_at_once = min(fitting, LOGITS_ROWS)
         self._scheduler = Scheduler(self._join, self._do_pass)
 
     def next(self, document: Document, *, may_grow: bool = True) -> Distribution:
@@ -222,11 +225,12 @@ class Predictor:
                 self._pass_over(piece[:reach], reach, job.pause)
                 yield
             hidden = self._pass_over(piece, row - 1, job.pause)
-            for start in range(0, n_rows, self._rows_at_once):
+            n_first = min(FIRST_ROWS, self._rows_at_once) if row == 1 else self._rows_at_once
+            ends = [*range(n_first, n_rows, self._rows_at_once), n_rows]
+            for start, end in pairwise((0, *ends)):
                 yield
-                rows = hidden[start : start + self._rows_at_once]
-                self._fill(job, slice(row + start, row + start + len(rows)), rows)
-                job.tell(row + start + len(rows))
+                self._fill(job, slice(row + start, row + end), hidden[start:end])
+                job.tell(row + end)
             row += n_rows
         self._scored.put((job.top_n, *job.ids), ScoredText(job.ids, *job.columns), job.n_bytes)
         job.done = True
@@ -255,7 +259,7 @@ class Predictor:
     @torch.inference_mode()
     def _fill(self, job: Scoring, at: slice, rows: torch.Tensor) -> None:
         """Write the statistics of some rows into the columns of a scoring."""
-        logits = self.model.logits(rows)
+        logits = self.model.logits(rows, job.pause)
         targets = torch.tensor(job.ids[at], device=logits.device)
         statistics = row_statistics(logits, targets, job.top_n)
         for column, values in zip(job.columns, statistics, strict=True):
