@@ -19,6 +19,7 @@ MODEL = "smollm2-135m-instruct"
 ENDPOINTS = ["/tokenize", "/next_token", "/sample", "/surprisal", "/chat_document"]
 MESSAGES = json.dumps([{"role": "user", "content": "Hi"}])
 SECONDS = 60
+HTTP = httpx.Client(timeout=SECONDS)  # one for all: to make one takes longer than most answers
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +33,10 @@ def client(app):
 def post(app, endpoint, body):
     """(event, data) of a call with a raw JSON body, as any language would make it."""
     base = f"{app.url}/gradio_api/call"
-    asked = httpx.post(
-        f"{base}/v2{endpoint}",
-        content=body,
-        headers={"content-type": "application/json"},
-        timeout=SECONDS,
-    )
+    json_body = {"content-type": "application/json"}
+    asked = HTTP.post(f"{base}/v2{endpoint}", content=body, headers=json_body)
     asked.raise_for_status()
-    answer = httpx.get(f"{base}{endpoint}/{asked.json()['event_id']}", timeout=SECONDS).text
+    answer = HTTP.get(f"{base}{endpoint}/{asked.json()['event_id']}").text
     event, data = (line.partition(": ")[2] for line in answer.strip().splitlines()[-2:])
     return event, json.loads(data)
 
