@@ -47,11 +47,12 @@
     goOn();
   }
 
-  function settle(ended, until) {
+  // nBefore: how many were waiting when the answer came
+  function settle(ended, until, nBefore) {
     if (step !== ended) return;
     const same = ended.list.dataset.at === ended.at;
-    if (same && performance.now() < until) return setTimeout(() => settle(ended, until), 20);
-    if (same && ended.chose) waiting = []; // it was refused, and a message says why
+    if (same && performance.now() < until) return setTimeout(() => settle(ended, until, nBefore), 20);
+    if (same && ended.chose) waiting.splice(0, nBefore); // it was refused, and a message says why
     step = null;
     goOn();
   }
@@ -81,6 +82,6 @@
     if (undo) begin(undo.closest(".lab-writing"), false);
   });
   document.addEventListener("lab-settled", () => {
-    if (step) settle(step, performance.now() + SHOWN_MS);
+    if (step) settle(step, performance.now() + SHOWN_MS, waiting.length);
   });
 })();

@@ -58,7 +58,7 @@ def visited(app, place, **query):
         elif outputs == [gr.Tabs]:
             found["tab"] = fn.fn(request)
         elif StatusBar in outputs:
-            found.setdefault("queries", []).append(fn.fn(request)[3])
+            found.setdefault("queries", []).append(fn.fn(request)[-1])
     return found["queries"][2 * place], found["questions"][place], found["tab"]
 
 

@@ -231,9 +231,8 @@ def test_the_recipe_names_what_there_is():
         taken = inspect.signature(getattr(Page, name)).parameters
         assert [word.strip() for word in given.split(",")] == list(taken)[1 : given.count(",") + 2]
     options = set(re.findall(r"`(\w+)=(?:True|False)`", recipe))
-    assert (
-        options == {"latest_only", "uses_model"} <= set(inspect.signature(Page.connect).parameters)
-    )
+    known = {"latest_only", "uses_model", "gives_way"}
+    assert options == known <= set(inspect.signature(Page.connect).parameters)
     [call] = re.findall(r"`DEMO = Demo\((.*)\)`", recipe)
     assert re.findall(r"(\w+)=", call) == [f.name for f in fields(Demo)]
 

@@ -97,7 +97,7 @@ def _statistics(
     at_target = logits.gather(1, targets[:, None])
     ranks = _ranks(logits, targets, at_target)
     values, ids = _top(logits, top_n)
-    highest = values[:, :1]
+    highest = values[:, :1] if top_n else logits.amax(1, keepdim=True)
     of_top = values - highest
     top_weights = of_top.exp()
     shifted = logits.sub_(highest)
