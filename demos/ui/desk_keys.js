@@ -52,7 +52,14 @@
     if (step !== ended) return;
     const same = ended.list.dataset.at === ended.at;
     if (same && performance.now() < until) return setTimeout(() => settle(ended, until, nBefore), 20);
-    if (same && ended.chose) waiting.splice(0, nBefore); // it was refused, and a message says why
+    if (same && ended.chose) waiting.splice(0, nBefore); // what they were meant for never came
+    step = null;
+    goOn();
+  }
+
+  // A message says why. What waits was meant for another list, unless this was a mere look.
+  function giveUp() {
+    if (step?.chose) waiting = [];
     step = null;
     goOn();
   }
@@ -81,6 +88,7 @@
     const undo = event.target.closest?.(".lab-writing .lab-undo");
     if (undo) begin(undo.closest(".lab-writing"), false);
   });
+  document.addEventListener("lab-refused", giveUp);
   document.addEventListener("lab-settled", () => {
     if (step) settle(step, performance.now() + SHOWN_MS, waiting.length);
   });

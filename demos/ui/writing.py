@@ -31,7 +31,9 @@ HINT = (
     "<kbd>Enter</kbd> takes the first, <kbd>Backspace</kbd> undoes. Drag over tokens, or "
     "<kbd>Shift</kbd>-click, for the sum of their bits."
 )
-SETTLED = "() => { document.dispatchEvent(new Event('lab-settled')); }"  # for desk_keys.js
+# for desk_keys.js
+SETTLED = "() => { document.dispatchEvent(new Event('lab-settled')); }"
+REFUSED = SETTLED.replace("settled", "refused")
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,7 @@ def connect_lookahead(page: Page, desk: Desk) -> None:
     """
     for event in desk.shown:
         event.then(None, js=SETTLED, api_visibility="private")
+        event.failure(None, js=REFUSED, api_visibility="private")
     given = [desk.branches, desk.strip, desk.n_ahead]
     for trigger in [desk.n_ahead.input, *(event.then for event in desk.shown)]:
         page.connect(
