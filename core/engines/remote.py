@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from core.config import Settings
-from core.engines import Message, ModelInfo, ScoreReport
+from core.engines import ModelInfo, ScoreReport
 from core.engines.memory import BoundedMemory
 from core.engines.remote_answers import (
     Known,
@@ -23,12 +23,12 @@ from core.engines.remote_answers import (
     scored_text,
     served_model,
 )
-from core.engines.remote_text import TextSide, check_same, local_text
+from core.engines.remote_text import ServedText, check_same, local_text
 from core.engines.remote_vocabulary import ServerText
 from core.engines.remote_wire import Refused, Wire, as_sentence
 from core.errors import ConfigError, ContextTooLong, EngineAway
 from core.progress import Progress, Report
-from core.tokens import ChatDocument, Distribution, Ids, ScoredText, Token, require_context
+from core.tokens import Distribution, Ids, ScoredText, Token, require_context
 
 N_WANTED = 100  # most likely tokens of a prediction; the server may allow fewer
 MOST_DOCUMENTS = 64  # in one request
@@ -57,7 +57,7 @@ def open_remote(
     here = local_text(settings, root, report)
     if here is not None:
         check_same(here, wire, model)
-    text: TextSide = here or ServerText(wire, model, report)
+    text: ServedText = here or ServerText(wire, model, report)
     engine = RemoteEngine(wire, model, text, settings, n_most)
     engine.next((0,))  # to learn how many tokens the server gives, before the header says so
     return engine
@@ -92,9 +92,10 @@ class RemoteEngine:
     """An Engine over a vLLM server. ``memory`` holds what was asked before, by ids."""
 
     def __init__(
-        self, wire: Wire, model: str, text: TextSide, settings: Settings, n_most: int
+        self, wire: Wire, model: str, text: ServedText, settings: Settings, n_most: int
     ) -> None:
         self._wire, self._model, self._text = wire, model, text
+        self.decode, self.render_chat = text.decode, text.render_chat
         self.vocabulary = text.vocabulary
         self._n_known = min(N_WANTED, text.vocab_size)
         n_bytes = settings.memory_mb * 2**20
@@ -137,11 +138,7 @@ class RemoteEngine:
 
     def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
         """The tokens of a text, without BOS; see Engine."""
-        return self._text.tokenize(text, control_tokens) if text else ()
-
-    def decode(self, ids: Ids) -> str:
-        """The text of the ids; see Engine."""
-        return self._text.decode(ids)
+        return self._text.tokenize(text, control_tokens=control_tokens) if text else ()
 
     def next(self, ids: Any) -> Any:
         """The next-token distribution(s), all that are not known yet in one request; see Engine."""
@@ -190,19 +187,6 @@ class RemoteEngine:
         if report is not None:
             report(scored, len(known))
         return scored
-
-    def render_chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[dict[str, Any]] | None = None,
-        add_generation_prompt: bool = True,
-        control_tokens: bool = False,
-        template: str | None = None,
-    ) -> ChatDocument:
-        """Write messages with the model's chat template; see Engine."""
-        asked = (messages, tools, add_generation_prompt, control_tokens, template)
-        return self._text.render_chat(*asked)
 
     def _completed(self, question: Json, field: str, n: int) -> tuple[Json, int]:
         """The answer with ``n`` log-probs, or as many as the server allows, and how many."""

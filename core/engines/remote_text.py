@@ -4,7 +4,6 @@ The server is asked once, whether it has the same tokenizer. Knows nothing of pr
 """
 
 import json
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,9 @@ from core import catalogue
 from core.config import Settings
 from core.engines import Message
 from core.engines.described import prefix_ids, stop_ids
-from core.engines.pieces import vocabulary_of
 from core.engines.remote_answers import token_ids
 from core.engines.remote_wire import Refused, Wire, as_sentence
-from core.engines.templates import ChatWriter
+from core.engines.tokenizer_text import TokenizerText
 from core.errors import ConfigError, WeightsError
 from core.progress import Report
 from core.tokens import ChatDocument, Ids, Token, Vocabulary
@@ -26,8 +24,8 @@ from core.weights import HUB_ID, obtain, obtain_tokenizer
 PROBE = "The café of 1,234 中文 words;\n\tif (x):  end"
 
 
-class TextSide(Protocol):
-    """All of an engine that needs no prediction. Safe to use from many threads."""
+class ServedText(Protocol):
+    """All of a served model that needs no prediction. Safe to use from many threads."""
 
     vocabulary: Vocabulary
     vocab_size: int
@@ -39,34 +37,32 @@ class TextSide(Protocol):
     chat_note: str
     lent_template: str
 
-    def tokenize(self, text: str, control_tokens: bool) -> tuple[Token, ...]:
-        """The tokens of a text, without BOS."""
+    def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
+        """The tokens of a text, without BOS; see Engine."""
 
     def decode(self, ids: Ids) -> str:
-        """The text of the ids."""
+        """The text of the ids; see Engine."""
 
     def render_chat(
         self,
         messages: Sequence[Message],
-        tools: Sequence[dict[str, Any]] | None,
-        add_generation_prompt: bool,
-        control_tokens: bool,
-        template: str | None,
+        *,
+        tools: Sequence[dict[str, Any]] | None = None,
+        add_generation_prompt: bool = True,
+        control_tokens: bool = False,
+        template: str | None = None,
     ) -> ChatDocument:
-        """Messages as ids; ``template`` in the place of the model's own."""
+        """Messages as ids; see Engine."""
 
 
-class LocalText:
-    """A TextSide over a Hugging Face tokenizer in this process."""
+class LocalText(TokenizerText):
+    """A ServedText over a Hugging Face tokenizer in this process."""
 
     note = ""
 
     def __init__(self, tokenizer: Any, files: Path, folder: str, licence: str) -> None:
-        self._tokenizer = tokenizer
-        self._lock = threading.Lock()  # its special-token switch is shared state
-        self._writer = ChatWriter(tokenizer)
-        self.chat_note, self.lent_template = self._writer.note, self._writer.lent_template
-        self.vocabulary: Vocabulary = vocabulary_of(tokenizer)
+        super().__init__(tokenizer)
+        self.chat_note, self.lent_template = self.writer.note, self.writer.lent_template
         self.folder, self.licence = folder, licence
         self.prefix_ids = prefix_ids(tokenizer)
         config, generation = _json(files / "config.json"), _json(files / "generation_config.json")
@@ -75,34 +71,6 @@ class LocalText:
         self.stop_ids = stop_ids(
             generation.get("eos_token_id", text_config.get("eos_token_id")), tokenizer
         )
-
-    def tokenize(self, text: str, control_tokens: bool) -> tuple[Token, ...]:
-        """The tokens of a text; see TextSide."""
-        with self._lock:
-            encoded = self._tokenizer(
-                text,
-                add_special_tokens=False,
-                split_special_tokens=not control_tokens,
-                verbose=False,
-            )
-        return self.vocabulary.tokens(encoded["input_ids"])
-
-    def decode(self, ids: Ids) -> str:
-        """The text of the ids; see TextSide."""
-        return str(self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
-
-    def render_chat(
-        self,
-        messages: Sequence[Message],
-        tools: Sequence[dict[str, Any]] | None,
-        add_generation_prompt: bool,
-        control_tokens: bool,
-        template: str | None,
-    ) -> ChatDocument:
-        """Write messages with the tokenizer's template; see TextSide."""
-        asked = (messages, tools, add_generation_prompt, control_tokens, template)
-        with self._lock:
-            return self._writer.write(*asked)
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -159,7 +127,7 @@ def check_same(text: LocalText, wire: Wire, model: str) -> None:
         there = token_ids(wire.post("/tokenize", body))
     except Refused as refusal:
         raise as_sentence(refusal, "text") from refusal
-    if there != tuple(token.id for token in text.tokenize(PROBE, False)):
+    if there != tuple(token.id for token in text.tokenize(PROBE)):
         raise ConfigError(
             f"The model server runs {model!r}, whose tokenizer is not that of the model that "
             "LAB_MODEL names here. Set LAB_MODEL to the model of the server, or leave it unset."

@@ -37,7 +37,7 @@ CHARACTERS = 400  # of them in one question
 
 
 class ServerText:
-    """A TextSide over ``/tokenize`` and ``/detokenize`` of a vLLM server.
+    """A ServedText over ``/tokenize`` and ``/detokenize`` of a vLLM server.
 
     Text that spells a special token is cut inside the spelling to stay text, so its ids may
     differ from those of the tokenizer's own switch. Special tokens are those that look like
@@ -67,8 +67,8 @@ class ServerText:
 
     # --- text
 
-    def tokenize(self, text: str, control_tokens: bool) -> tuple[Token, ...]:
-        """The tokens of a text; see TextSide."""
+    def tokenize(self, text: str, *, control_tokens: bool = False) -> tuple[Token, ...]:
+        """The tokens of a text; see Engine."""
         pieces = [text]
         if not control_tokens and spells_special(text, self._guard.names):
             pieces = list(_harmless(text, self._guard.names))
@@ -90,7 +90,7 @@ class ServerText:
         return self._wire.post(path, {"model": self._model, **body})
 
     def decode(self, ids: Ids) -> str:
-        """The bytes of the ids as UTF-8; asked for where one has unknown bytes; see TextSide."""
+        """The bytes of the ids as UTF-8; asked for where one has unknown bytes; see Engine."""
         if not self._unknown.isdisjoint(ids):
             body = {"tokens": [int(i) for i in ids]}
             return text_of(self._told("/detokenize", body, "document"))
@@ -102,12 +102,13 @@ class ServerText:
     def render_chat(
         self,
         messages: Sequence[Message],
-        tools: Sequence[Json] | None,
-        add_generation_prompt: bool,
-        control_tokens: bool,
-        template: str | None,
+        *,
+        tools: Sequence[Json] | None = None,
+        add_generation_prompt: bool = True,
+        control_tokens: bool = False,
+        template: str | None = None,
     ) -> ChatDocument:
-        """Have the server write messages with its template; see TextSide.
+        """Have the server write messages with its template; see Engine.
 
         It takes no other one: a ``template`` raises InputError.
         """
@@ -123,7 +124,7 @@ class ServerText:
         ids = self._templated(given, tools, add_generation_prompt)
         if hidden:
             pieces = self._guard.split(self.decode(ids))
-            found = [self.tokenize(piece, control) for piece, control in pieces]
+            found = [self.tokenize(piece, control_tokens=control) for piece, control in pieces]
             ids = tuple(token.id for tokens in found for token in tokens)
         return ChatDocument(ids, self._turn_start)
 
