@@ -13,7 +13,11 @@
   function deskOf(target) {
     const around = target.closest(".lab-writing");
     const nowhere = target === document.body || target === document.documentElement;
-    if (around || !(nowhere || target.closest("[role='tab']"))) return around;
+    const onStep = target.closest(".lab-step"); // some are in the panels below the desk
+    return around || (nowhere || onStep || target.closest("[role='tab']") ? deskOnShow() : null);
+  }
+
+  function deskOnShow() {
     return [...document.querySelectorAll(".lab-writing")].find((desk) => desk.checkVisibility());
   }
 
@@ -21,7 +25,7 @@
     return desk.querySelector(".lab-list");
   }
 
-  // "lab-began" comes from the strip, the list and Undo, by key or by mouse.
+  // "lab-began" comes from the strip and the list, by key or by mouse; other steps are buttons.
   function begin(desk, chose) {
     const list = listOf(desk);
     step = { list, at: list.dataset.at, chose, since: performance.now() };
@@ -85,8 +89,8 @@
     if (desk) begin(desk, event.detail === "choice");
   });
   document.addEventListener("click", (event) => {
-    const undo = event.target.closest?.(".lab-writing .lab-undo");
-    if (undo) begin(undo.closest(".lab-writing"), false);
+    const desk = event.target.closest?.(".lab-step") && deskOf(event.target);
+    if (desk) begin(desk, false);
   });
   document.addEventListener("lab-refused", giveUp);
   document.addEventListener("lab-settled", () => {

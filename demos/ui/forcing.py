@@ -20,7 +20,7 @@ from demos.ui import places, views
 from demos.ui.component import CandidateList, Number, TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import folded_code, text_box
-from demos.ui.writing import Desk, View, Writing
+from demos.ui.writing import STEP, Desk, View, Writing
 
 MOST_FOUND = 12
 FIND = (
@@ -147,6 +147,11 @@ def _counted(n_tokens: int) -> str:
     return "1 token" if n_tokens == 1 else f"{n_tokens:,} tokens"
 
 
+def step_button(name: str) -> gr.Button:
+    """A button that writes something."""
+    return gr.Button(name, scale=1, min_width=110, elem_classes=STEP)
+
+
 def build(page: Page, steps: Writing, desk: Desk) -> None:
     """Find a token, take a rank, write own words: folded."""
     forcing = Forcing(steps)
@@ -157,12 +162,12 @@ def build(page: Page, steps: Writing, desk: Desk) -> None:
             words = text_box(
                 "", "Write your own words (with the space before them, if there is one)", scale=4
             )
-            write = gr.Button("Append these tokens", scale=1, min_width=110)
-            swap = gr.Button("Replace the selected", scale=1, min_width=110)
+            write = step_button("Append these tokens")
+            swap = step_button("Replace the selected")
         shown = TokenStrip(name="Your words as tokens", selectable=False, compact=True)
         with gr.Row(equal_height=True):
             rank = Number(5, label="Rank among all tokens", precision=0, scale=4, min_width=70)
-            take = gr.Button("Take this rank", scale=1, min_width=110)
+            take = step_button("Take this rank")
         code = folded_code("the tokens found")
 
     at, outputs = [desk.branches, desk.strip], desk.outputs

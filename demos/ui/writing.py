@@ -32,6 +32,7 @@ HINT = (
     "<kbd>Shift</kbd>-click, for the sum of their bits."
 )
 # for desk_keys.js
+STEP = "lab-step"  # a button that takes a step of its own: keys and clicks wait until it is shown
 SETTLED = "() => { document.dispatchEvent(new Event('lab-settled')); }"
 REFUSED = SETTLED.replace("settled", "refused")
 
@@ -152,8 +153,8 @@ def step_buttons(primary: str, renew: str) -> tuple[gr.Button, ...]:
         return (
             gr.Button(primary, variant="primary", scale=3, min_width=150),
             gr.Button("Stop", scale=1, min_width=60),
-            gr.Button("Undo", scale=1, min_width=60, elem_classes="lab-undo"),
-            gr.Button("Redo", scale=1, min_width=60),
+            gr.Button("Undo", scale=1, min_width=60, elem_classes=["lab-undo", STEP]),
+            gr.Button("Redo", scale=1, min_width=60, elem_classes=STEP),
             gr.Button(renew, scale=1, min_width=80),
         )
 

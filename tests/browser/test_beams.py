@@ -17,7 +17,9 @@ def demo(visit, open_page):
 
 
 def sliders(panel, width, steps):
-    for slider, value in zip(panel.root.get_by_role("slider").all(), (width, steps), strict=True):
+    found = panel.root.get_by_role("slider")
+    expect(found).to_have_count(2)
+    for slider, value in zip(found.all(), (width, steps), strict=True):
         slider.fill(str(value))
 
 

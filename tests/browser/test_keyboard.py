@@ -108,6 +108,20 @@ def test_fast_clicks_are_all_done_once(demo):
     assert demo.ids()[: len(given)] == given
 
 
+def test_a_key_waits_for_a_forced_rank(demo):
+    """A key pressed while a button's token is on its way takes its row of the list after it."""
+    given = demo.ids()
+    demo.root.get_by_role("button", name="Force a token").click()
+    demo.root.get_by_role("spinbutton", name="Rank").fill("5")
+    demo.button("Take this rank").click()
+    press(demo, "1", "2")
+    for at, rank in enumerate([5, 1, 2]):
+        last = demo.chips.nth(len(given) + at)
+        expect(last).to_have_attribute("aria-label", re.compile(f"rank {rank}$"))
+    demo.expect_quiet()
+    expect_tokens(demo, len(given) + 3)
+
+
 def test_an_earlier_place(next_token):
     """Arrows go back in the strip; a digit then continues from there, in that place's list."""
     demo = next_token

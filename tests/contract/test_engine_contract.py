@@ -6,6 +6,7 @@ held to what it gives, and to saying nothing of the rest.
 """
 
 import contextlib
+import math
 import random
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,6 +19,7 @@ from core.tokens import partial_characters
 
 pytestmark = pytest.mark.usefixtures("float32_only")
 TOLERANCE = 1e-4  # of a float32 log-probability
+LIKELY = math.log(1e-4)  # what a screen may list; far below it float32 itself is coarser
 TEXTS = (
     "The café sat on the mat.",
     "👩‍👩‍👧‍👦 family, 🏳️‍🌈 flag, 🇨🇭",
@@ -63,13 +65,16 @@ def sentence(engine):
 def assert_same(first, second):
     """Two distributions over the same vocabulary agree on every token.
 
+    Tokens less likely than one in 10,000 within twice the tolerance: SmolLM2's float32 is up to
+    1e-4 from its float64 there, however it is computed, and these are two float32 results.
     Of the most likely tokens alone, those at the edge may be in one and not in the other.
     """
     ours, theirs = first.logprob_by_id, second.logprob_by_id
     assert first.complete == second.complete
     both = np.isfinite(ours) & np.isfinite(theirs)
     assert both.all() or not first.complete
-    np.testing.assert_allclose(ours[both], theirs[both], rtol=0, atol=TOLERANCE)
+    tolerance = np.where(theirs[both] > LIKELY, TOLERANCE, 2 * TOLERANCE)
+    np.testing.assert_array_less(np.abs(ours[both] - theirs[both]), tolerance)
     for one, other in ((ours, theirs), (theirs, ours)):
         only = one[np.isfinite(one) & ~both]
         assert (only <= other[both].min() + TOLERANCE).all()
