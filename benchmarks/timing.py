@@ -61,7 +61,7 @@ def _status(name: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
-def bytes_per_second() -> float:
-    """Read bandwidth of the CPU: the sum of a gibibyte, the best of some."""
+def reading() -> Callable[[int], float]:
+    """A work: seconds to read a gibibyte, which is the sum of it."""
     block = torch.ones(BANDWIDTH_BYTES // 4)
-    return BANDWIDTH_BYTES / min(seconds_of(block.sum) for _ in range(ROUNDS))
+    return lambda n: seconds_of(block.sum)

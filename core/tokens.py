@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import NoPrediction
+from core.largest import nth_largest
 
 LN2 = float(np.log(2.0))
 Ids = Sequence[int]
@@ -143,10 +144,9 @@ class Distribution:
     def top(self, n: int) -> Ints:
         """The ids of the ``n`` most likely tokens, most likely first, ties by lowest id."""
         logprobs = self.logprob_by_id
-        if "order" in self.__dict__ or 2 * n >= len(logprobs):
+        if "order" in self.__dict__ or not 0 < 2 * n < len(logprobs):
             return self.order[:n]
-        threshold = np.partition(logprobs, len(logprobs) - n)[len(logprobs) - n]
-        ids = np.flatnonzero((logprobs >= threshold) & np.isfinite(logprobs))
+        ids = np.flatnonzero((logprobs >= nth_largest(logprobs, n)) & np.isfinite(logprobs))
         return ids[np.argsort(-logprobs[ids], kind="stable")][:n]
 
     def logprob_of(self, token_id: int) -> float:

@@ -60,10 +60,13 @@ def test_pieces_of_the_vocabulary_make_the_same_logits(config, n_rows, monkeypat
         "hidden_size": 16,
         "num_attention_heads": 2,
     }
-    layer = OutputLayer(AutoModelForCausalLM.from_config(config(**shape, **capped, pad_token_id=0)))
+    model = AutoModelForCausalLM.from_config(config(**shape, **capped, pad_token_id=0))
+    whole = OutputLayer(model)
     monkeypatch.setattr(output_layer, "PIECE", 30)
+    layer = OutputLayer(model)
+    assert [piece.out_features for piece in layer.pieces] == [30, 30, 10]
     rows, pauses = torch.randn(n_rows, 16), []
     with torch.inference_mode():
         found = layer(rows, lambda: pauses.append(1))
-        assert torch.allclose(found, layer(rows), rtol=0, atol=1e-6)
+        assert torch.allclose(found, whole(rows), rtol=0, atol=1e-6)
     assert len(pauses) == (3 if n_rows > output_layer.FEW else 0)

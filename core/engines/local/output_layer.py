@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from core.tokens import LN2
 
 Pause = Callable[[], None]
-PIECE = 49152  # tokens of the vocabulary in one product that others wait for
-FEW = 32  # rows, and fewer: all at once, the way that is fastest for them
+PIECE = 49152  # tokens of the vocabulary in one product on a CPU
+FEW = 32  # rows, and fewer, that others wait for
 CACHED_BYTES = 4 << 20  # of logits whose statistics are taken together
 BLOCK = 256  # logits of which only the largest is looked at, to find the largest of all
 SPARE_CANDIDATES = 8  # taken beyond top_n so that ties at its edge go to the lowest id
@@ -25,12 +24,14 @@ class OutputLayer:
     """The output layer of a model by itself; rows in, float32 logits out.
 
     ``scale``, ``softcap``: what Granite or Cohere, and Gemma, do to the layer's products.
-    ``tied``: its rows, ``vocab_size`` of them, are also the input embeddings.
+    ``tied``: its rows, ``vocab_size`` of them, are also the input embeddings. ``pieces``: linear
+    layers that make its products, each for a part of the vocabulary.
     """
 
     def __init__(self, model: Any) -> None:
         config = model.config.get_text_config()
         self.layer = model.get_output_embeddings()
+        self.pieces = _pieces(self.layer)
         self.vocab_size = int(self.layer.weight.shape[0])
         self.scale = _scale(config)
         self.softcap: float | None = getattr(config, "final_logit_softcapping", None)
@@ -39,16 +40,15 @@ class OutputLayer:
     def __call__(self, hidden: torch.Tensor, pause: Pause | None = None) -> torch.Tensor:
         """float32 logits [rows, vocabulary] of hidden states [rows, size].
 
-        With ``pause`` many rows take a piece of the vocabulary at a time, ``pause`` before each.
+        Many rows take a piece of the vocabulary at a time, ``pause`` before each.
         """
-        if pause is None or self.vocab_size <= PIECE or len(hidden) <= FEW:
-            return self._scaled(self.layer(hidden))
+        if len(self.pieces) == 1:
+            return self._scaled(self.pieces[0](hidden))
         logits = torch.empty((len(hidden), self.vocab_size), device=hidden.device)
-        weight, bias = self.layer.weight, self.layer.bias
-        for at in (slice(start, start + PIECE) for start in range(0, self.vocab_size, PIECE)):
-            pause()
-            part = functional.linear(hidden, weight[at], None if bias is None else bias[at])
-            logits[:, at] = self._scaled(part)
+        for start, piece in zip(range(0, self.vocab_size, PIECE), self.pieces, strict=True):
+            if pause is not None and len(hidden) > FEW:
+                pause()
+            logits[:, start : start + PIECE] = self._scaled(piece(hidden))
         return logits
 
     def _scaled(self, logits: torch.Tensor) -> torch.Tensor:
@@ -57,6 +57,21 @@ class OutputLayer:
         if self.softcap is not None:
             logits = self.softcap * torch.tanh(logits / self.softcap)
         return logits.float()
+
+
+def _pieces(layer: Any) -> list[Any]:
+    """Layers over views of an output layer's weights; itself where it is no plain one on a CPU."""
+    if type(layer) is not torch.nn.Linear or layer.weight.device.type != "cpu":
+        return [layer]
+    pieces = []
+    for at in (slice(start, start + PIECE) for start in range(0, layer.out_features, PIECE)):
+        weight = layer.weight.detach()[at]
+        piece = torch.nn.Linear(layer.in_features, len(weight), bias=False, device="meta")
+        piece.weight = torch.nn.Parameter(weight, requires_grad=False)
+        if layer.bias is not None:
+            piece.bias = torch.nn.Parameter(layer.bias.detach()[at], requires_grad=False)
+        pieces.append(piece)
+    return pieces
 
 
 def _scale(config: Any) -> float | None:

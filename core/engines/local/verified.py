@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from core.engines.local.few_rows import quicken
+from core.engines.local.fast_products import quicken
 from core.engines.local.lean import LeanBody
 from core.engines.local.output_layer import OutputLayer
 from core.engines.local.packed import PackedModel, Pause
@@ -96,10 +96,11 @@ def _with_few_operations(packed: PackedModel, model: Any, trial: "_Trial") -> Pa
     """The same, faster for few tokens: fewer operations where the model is of a known kind, and
     on a CPU every linear layer the way a probe found fastest."""
     lean = _lean_body(model, trial)
+    quick = PackedModel(model, lean) if lean else packed
     if model.device.type == "cpu":
         own = [part for part in model.get_decoder().modules() if type(part) is torch.nn.Linear]
-        quicken([*(lean.linears if lean else own), packed.output.layer])
-    return PackedModel(model, lean) if lean else packed
+        quicken([*(lean.linears if lean else own), *quick.output.pieces])
+    return quick
 
 
 def _lean_body(model: Any, trial: "_Trial") -> LeanBody | None:

@@ -1,0 +1,138 @@
+"""Rows through a linear layer on a CPU, the way a probe found fastest on this processor.
+
+A matrix times one vector takes a path of its own in every BLAS, and often a slow one: the same
+product in eight parts can take a third of the time. More rows can take half the time with the
+weights first, or with a copy of the weights in the order in which oneDNN reads them. All ways
+give the same numbers up to rounding. Knows nothing of models beyond their linear layers.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+Product = Callable[[torch.Tensor], torch.Tensor]  # [rows, in] → [rows, out]
+N_PARTS = 8
+SEVERAL = 16  # rows stand for any number of them when ways are compared
+SMALL_BYTES = 1 << 18  # of weights that no way is worth it for
+PROBES = 3
+COLD_BYTES = 64 << 20  # so many are read, from memory and not from a cache
+
+
+class Way(NamedTuple):
+    """How ``make`` of weights [out, in] multiplies by them, up to ``most_rows`` rows.
+
+    It is chosen if it takes at most the share ``within`` of the usual time.
+    """
+
+    make: Callable[[torch.Tensor], Product]
+    most_rows: int
+    within: float
+
+
+def usual(weight: torch.Tensor) -> Product:
+    """As torch does it."""
+    return lambda rows: torch.nn.functional.linear(rows, weight)
+
+
+def in_parts(weight: torch.Tensor) -> Product:
+    """One row as several matrices times a vector."""
+    parts = weight.view(N_PARTS, -1, weight.shape[1])
+    return lambda row: torch.bmm(parts, row.t().expand(N_PARTS, -1, -1)).view(1, -1)
+
+
+def weights_first(weight: torch.Tensor) -> Product:
+    """Rows as columns."""
+    return lambda rows: torch.mm(weight, rows.t()).t().contiguous()
+
+
+def rearranged(weight: torch.Tensor) -> Product:
+    """With a second copy of the weights, which oneDNN reads from end to end."""
+    onednn = torch.ops.mkldnn
+    copy = onednn._reorder_linear_weight(weight, None)
+    return lambda rows: onednn._linear_pointwise(rows, copy, None, "none", [], "")
+
+
+CLEARLY, WORTH_MEMORY = 0.9, 0.85
+REARRANGED = Way(rearranged, 256, WORTH_MEMORY)
+LONE_WAYS = (Way(in_parts, 1, CLEARLY), REARRANGED)
+SEVERAL_WAYS = (Way(weights_first, 64, CLEARLY), REARRANGED)
+
+
+class Ways(NamedTuple):
+    """The ways of one row and of several; None for the usual one."""
+
+    lone: Way | None
+    several: Way | None
+
+
+@torch.inference_mode()
+def quicken(layers: Sequence[torch.nn.Linear]) -> int:
+    """Give linear layers on a CPU their fastest ways; how many got another than the usual.
+
+    One probe for each shape of weights.
+    """
+    chosen: dict[tuple[int, ...], Ways] = {}
+    for layer in layers:
+        shape = tuple(layer.weight.shape)
+        if shape not in chosen:
+            alike = [other.weight for other in layers if other.weight.shape == shape]
+            several = fastest(alike, SEVERAL_WAYS, SEVERAL)
+            chosen[shape] = Ways(fastest(alike, _beside(several), 1), several)
+        if any(chosen[shape]):
+            layer.forward = _forward(layer, layer.forward, chosen[shape])  # type: ignore[method-assign,assignment]
+    return sum(any(chosen[tuple(layer.weight.shape)]) for layer in layers)
+
+
+def _beside(several: Way | None) -> Sequence[Way]:
+    """The ways of one row: a copy that is there already costs nothing."""
+    if several is not REARRANGED:
+        return LONE_WAYS
+    return tuple(way._replace(within=CLEARLY) for way in LONE_WAYS)
+
+
+def fastest(weights: Sequence[torch.Tensor], ways: Sequence[Way], n_rows: int) -> Way | None:
+    """The fastest way for weights of one shape, if it is so much faster that it is chosen."""
+    if weights[0].nbytes < SMALL_BYTES:
+        return None
+    enough = weights[: 1 + COLD_BYTES // weights[0].nbytes]  # whole: a part may go another way
+    rows = torch.ones(n_rows, weights[0].shape[1], dtype=weights[0].dtype)
+    seconds = {way: _seconds(way.make, enough, rows) for way in ways}
+    limit = _seconds(usual, enough, rows)
+    possible = [way for way in ways if seconds[way] < way.within * limit]
+    return min(possible, key=seconds.__getitem__, default=None)
+
+
+def _seconds(
+    make: Callable[[torch.Tensor], Product], weights: Sequence[torch.Tensor], rows: torch.Tensor
+) -> float:
+    """The shortest time of some rounds over all weights; infinite where it can't be done."""
+    times = []
+    try:
+        products = [make(weight) for weight in weights]
+        for _ in range(PROBES):
+            start = time.perf_counter()
+            for product in products:
+                product(rows)
+            times.append(time.perf_counter() - start)
+    except (RuntimeError, AttributeError):  # of shapes, types and builds of torch that lack it
+        return float("inf")
+    return min(times)
+
+
+def _forward(layer: Any, otherwise: Any, ways: Ways) -> Product:
+    """A layer's forward: by the ways that were chosen, else as it was."""
+    kinds = {way.make for way in ways if way is not None}
+    made = {make: make(layer.weight.detach()) for make in kinds}
+
+    def forward(rows: torch.Tensor) -> torch.Tensor:
+        n_rows = rows.numel() // layer.in_features
+        way = ways.lone if n_rows == 1 else ways.several
+        if way is None or n_rows > way.most_rows:
+            return otherwise(rows)  # type: ignore[no-any-return]
+        out = made[way.make](rows.reshape(-1, layer.in_features))
+        out = out if layer.bias is None else out + layer.bias
+        return out.reshape(*rows.shape[:-1], layer.out_features)
+
+    return forward
