@@ -116,10 +116,10 @@ def llama_rows(subject: Subject, llama: Peer) -> Iterator[Row]:
               detail=f"{1000 * median(seconds['theirs']):.1f} ms theirs")  # fmt: skip
 
 
-def generated(subject: Subject, ids: tuple[int, ...]) -> Any:
+def generated(subject: Subject, ids: tuple[int, ...], n_tokens: int = N_DECODED) -> Any:
     """The logits of every step of transformers' own loop."""
     row = torch.tensor([ids], device=subject.plain.device)
     return subject.plain.generate(
-        row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=N_DECODED,
-        min_new_tokens=N_DECODED, return_dict_in_generate=True, output_logits=True, pad_token_id=0,
+        row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=n_tokens,
+        min_new_tokens=n_tokens, return_dict_in_generate=True, output_logits=True, pad_token_id=0,
     ).logits  # fmt: skip

@@ -22,6 +22,7 @@ from core.engines.local.predictor import Predictor
 from core.tokens import ScoredText
 
 N_TOKENS = 1000
+N_WRITTEN = 100  # the longest text that a demo writes at once
 MB = 1e6
 
 
@@ -122,9 +123,9 @@ def extra_memory(subject: Subject, what: str) -> int:
 def _work(subject: Subject, predictor: Predictor, what: str) -> None:
     prompt = subject.words(PROMPT_TOKENS, 5)
     if what == "generate":
-        generated(subject, prompt)
+        generated(subject, prompt, N_WRITTEN)
     elif what in {"decode", "kept"}:
-        for _ in range(32):
+        for _ in range(N_WRITTEN):
             prompt = (*prompt, int(predictor.next(prompt).top(20)[0]))
     else:
         predictor.score(subject.words(N_TOKENS if what == "score" else LONG_TOKENS, 6), 10, None)
