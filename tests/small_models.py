@@ -9,6 +9,7 @@ from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, process
 from tokenizers.models import BPE
 from transformers import (
     AutoConfig,
+    AutoModelForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
     LlamaForCausalLM,
@@ -26,6 +27,11 @@ SENTENCES = (
 )
 WINDOW = 8  # tokens that a sliding layer looks back
 N_LEARNT = 200
+VOCAB = 60
+SHAPE = {
+    "vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "pad_token_id": 0,
+}  # fmt: skip
 
 
 def gemma_tokenizer():
@@ -103,3 +109,13 @@ def save(kind, config, folder):
     with torch.random.fork_rng():
         torch.manual_seed(5)
         kind(config).save_pretrained(folder)
+
+
+def random_model(config):
+    """A model with random weights, norms and biases too."""
+    torch.manual_seed(3)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    return model

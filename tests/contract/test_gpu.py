@@ -6,6 +6,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from core import api
+from core.engines.local.predictor import Predictor
 
 pytestmark = [
     pytest.mark.gpu,
@@ -15,6 +16,7 @@ pytestmark = [
 ]
 
 TEXT = "The capital of France is Paris, and the capital of Germany is Berlin."
+MODELS = ["smollm2", pytest.param("gemma", marks=pytest.mark.gemma)]
 BF16_NATS = 0.35  # the worst a bfloat16 forward strays from another one with other kernels
 
 
@@ -48,3 +50,18 @@ def test_steps_agree_with_scoring(smollm2):
     for i in range(1, len(ids)):
         stepped = smollm2.next(ids[:i]).logprob_of(ids[i])
         assert stepped == pytest.approx(scored.logprobs[i], abs=BF16_NATS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_lone_steps_are_recorded(name, request):
+    """Steps go to the GPU as graphs, and give what the same operations give one by one."""
+    predictor = request.getfixturevalue(name).predictor
+    assert predictor.model._steps is not None, "the check at the start refused the recordings"
+    fresh = [Predictor(predictor.model, predictor.limits) for _ in range(2)]
+    fresh[1].model._steps = None
+    ids = tuple(range(300, 340))
+    for token in range(500, 540):
+        ids = (*ids, token)
+        recorded, one_by_one = (each.next(ids).logprob_by_id for each in fresh)
+        assert np.abs(recorded - one_by_one).max() < BF16_NATS
+    assert len(fresh[0].model._steps._recorded) == 2  # for 64 and for 128 places

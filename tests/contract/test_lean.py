@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
+from small_models import SHAPE, VOCAB, random_model
 from transformers import (
-    AutoModelForCausalLM,
     Gemma2Config,
     Gemma3TextConfig,
     GraniteConfig,
@@ -21,11 +21,7 @@ from core.engines.local.lean import LeanBody, NotLean
 from core.engines.local.packed import LEAN_TOKENS, PackedModel
 from core.engines.local.prefix_tree import PrefixTree
 
-VOCAB, TOLERANCE = 60, 1e-5
-SHAPE = {
-    "vocab_size": VOCAB, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3,
-    "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "pad_token_id": 0,
-}  # fmt: skip
+TOLERANCE = 1e-5
 WINDOWED = {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}
 KNOWN = {
     "llama": LlamaConfig(**SHAPE),
@@ -40,16 +36,6 @@ OTHER = {
     "scaled residuals": GraniteConfig(**SHAPE, residual_multiplier=0.3),
     "norms without weights": OlmoConfig(**{k: v for k, v in SHAPE.items() if k != "head_dim"}),
 }
-
-
-def random_model(config):
-    """A model with random weights, norms and biases too."""
-    torch.manual_seed(3)
-    model = AutoModelForCausalLM.from_config(config).eval()
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.add_(0.1 * torch.randn_like(weight))
-    return model
 
 
 @torch.inference_mode()

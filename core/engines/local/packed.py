@@ -20,6 +20,7 @@ from core.engines.local.arena import Arena, PassCache, as_slots
 from core.engines.local.lean import LeanBody
 from core.engines.local.output_layer import OutputLayer
 from core.engines.local.prefix_tree import Node
+from core.engines.local.recorded_steps import Record, RecordedSteps
 
 Pause = Callable[[], None]
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -31,17 +32,21 @@ class PackedModel:
     """A causal language model that computes nodes of a prefix tree.
 
     ``logits`` makes float32 logits [rows, vocabulary] of the rows ``compute`` returns;
-    ``output`` is the output layer; ``lean`` computes passes of few tokens, if there is one.
+    ``output`` is the output layer; ``lean`` computes passes of few tokens, if there is one, and
+    ``record`` makes recordings of its lone steps.
     ``pause`` of a pass is called before each layer: what it does there (let urgent work
     through, or raise to end the pass) does not change the pass's numbers.
     """
 
     in_pieces = True  # a long document may be computed piece by piece
 
-    def __init__(self, model: Any, lean: LeanBody | None = None) -> None:
+    def __init__(
+        self, model: Any, lean: LeanBody | None = None, record: Record | None = None
+    ) -> None:
         config = model.config.get_text_config()
         self.logits = self.output = OutputLayer(model)
-        self._lean = lean
+        self._lean, self._record = lean, record
+        self._steps: RecordedSteps | None = None
         self._body = model.get_decoder()
         self._arena = Arena(0)
         self._dtype, self._device = model.dtype, model.device
@@ -57,6 +62,10 @@ class PackedModel:
         """The same model with an arena of its own, for a tree of ``n_slots``."""
         other = copy.copy(self)
         other._arena = Arena(n_slots)
+        if self._lean is not None and self._record is not None:
+            windows = {k: self._window if k == SLIDING else None for k in self._types}
+            like = torch.empty(0, dtype=self._dtype, device=self._device)
+            other._steps = RecordedSteps(self._lean, other._arena, windows, like, self._record)
         return other
 
     @torch.inference_mode()
@@ -74,7 +83,9 @@ class PackedModel:
         for node in new:
             node.under_way = True
         try:
-            if self._is_plain(new, columns, paths):
+            if self._steps is not None and _is_step(new, paths):
+                hidden = self._steps(new[0].token, [node.slot for node in columns], pause)
+            elif self._is_plain(new, columns, paths):
                 hidden = self._forward_plain(new, pause)
             elif _is_apart(new, columns, paths):
                 hidden = self._forward_side_by_side(new, paths, pause)
@@ -199,6 +210,11 @@ class PackedModel:
             self._innermost = outer
             for handle in handles:
                 handle.remove()
+
+
+def _is_step(new: list[Node], paths: Sequence[Sequence[Node]]) -> bool:
+    """Whether this is one more token after a document that is there."""
+    return len(paths) == 1 < len(paths[0]) and new == [paths[0][-1]]
 
 
 def _is_apart(new: list[Node], columns: list[Node], paths: Sequence[Sequence[Node]]) -> bool:
