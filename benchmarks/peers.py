@@ -94,17 +94,17 @@ def _surprisal(folder: str) -> Any:
 
 
 def _llama(file: str) -> Any:
-    import llama_cpp
+    import xllamacpp
 
-    model = llama_cpp.Llama(file, n_ctx=512, n_threads=2, verbose=False)
+    params = xllamacpp.CommonParams()
+    params.model.path, params.n_ctx, params.n_parallel = file, 512, 1
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
+    server = xllamacpp.Server(params)
+    greedy = {"max_tokens": N_DECODED, "temperature": 0, "ignore_eos": True, "cache_prompt": False}
 
     def answer(what: str, text: str) -> dict[str, Any]:
-        model.reset()
-        model.eval(model.tokenize(text.encode()))
-        start = time.perf_counter()
-        for _ in range(N_DECODED):
-            model.eval([model.sample(temp=0.0)])
-        return {"seconds": (time.perf_counter() - start) / N_DECODED}
+        timings = server.handle_completions({"prompt": text, **greedy})["timings"]
+        return {"seconds": timings["predicted_per_token_ms"] / 1000}
 
     return answer
 
