@@ -283,9 +283,14 @@ def _connect_turns(
     (end, back, new), (system, user, note) = buttons, message
     past, outputs = desk.branches, desk.outputs
     typed = [past, system, user]
+    ended = [
+        page.connect(trigger, end_turn, typed, [*outputs, user, note])
+        for trigger in (end.click, user.submit)
+    ]
+    for event in ended:
+        event.success(None, js=writing.TO_LIST, api_visibility="private")
     desk.shown += [
-        page.connect(end.click, end_turn, typed, [*outputs, user, note]),
-        page.connect(user.submit, end_turn, typed, [*outputs, user, note]),
+        *ended,
         page.connect(back.click, undo, [past, user], [*outputs, user], latest_only=True),
         page.connect(new.click, new_chat, [past], outputs),
     ]

@@ -118,7 +118,7 @@ def build(page: Page) -> None:
     """Input line, strip, candidates beside the chart; the rest folded away."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     opening = page.opening_text(DEMO.slug, EXAMPLES[0])
-    text, use = text_line(opening, given_text.LABEL, "Use this text")
+    text, use = text_line(opening, given_text.DOCUMENT.label, "Use this text")
     with gr.Column(elem_classes="lab-writing"):
         strip = TokenStrip(name="The document, token by token", lines=3)
         top, stop, back, forth, again = writing.step_buttons(

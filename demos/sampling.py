@@ -132,7 +132,7 @@ def _facts(
         *unsure,
         fact(name, hit, f"sampler's p {display.format_exact(step.sampler_prob)}"),
         fact("kept", f"{len(sampled.ids):,}", stages or "no stage is on"),
-        fact("mass kept", display.format_prob(mass), display.format_exact(mass)),
+        fact("model's mass kept", display.format_prob(mass), display.format_exact(mass)),
     ]
 
 
@@ -246,7 +246,7 @@ def build(page: Page) -> None:
     """Text and strip; candidates beside the sliders; the draw below both."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
     opening = page.opening_text(DEMO.slug, EXAMPLES[0])
-    text, use = text_line(opening, given_text.LABEL, "Use this text")
+    text, use = text_line(opening, given_text.DOCUMENT.label, "Use this text")
     bench = gr.State(Bench())
     strip = TokenStrip(name="The document, token by token", lines=3)
     with gr.Row():

@@ -18,7 +18,7 @@ from core.measures import REFERENCE_POINTS, Measures, measure
 from core.snippets import surprisal_code
 from core.tokens import Ids, ScoredText
 from demos import Demo
-from demos.ui import link_row, links, views
+from demos.ui import given_text, link_row, links, views
 from demos.ui.background import reporting
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
@@ -38,6 +38,7 @@ EXAMPLES = (
 )
 N_LISTED = 10
 EXACT = "float32"
+MARKS = given_text.Marks("Text", "Text: changed, not measured yet", "primary")
 N_GLIMPSES = 8  # of a long text while it is scored, after the first
 
 
@@ -108,14 +109,17 @@ def show(engine: Engine, reading: Reading, span: Any) -> View:
 
 
 def select(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any]:
-    """Measures of the selected span, and what was predicted at its last token."""
+    """Measures of the selected span, and what was predicted at its first token.
+
+    Of a span from the text's beginning, where nothing is predicted, at its last one.
+    """
     scored = reading.scored
     if scored is None:
         return gr.update(facts=[]), gr.update(**views.no_candidates(""))
     start, stop = views.picked_span(span, len(scored))
     tokens = engine.vocabulary.tokens(scored.ids)
     facts = _span_facts(measure(scored, tokens, start, stop))
-    at = stop - 1
+    at = start if start < stop and scored.predicted[start] else stop - 1
     if not scored.predicted[at]:
         return gr.update(facts=facts), gr.update(
             **views.no_candidates("Nothing stands before this token: no prediction")
@@ -213,7 +217,7 @@ def build(page: Page) -> None:
     gr.Markdown(LEAD, elem_classes="lab-lead")
     with gr.Row(equal_height=True):
         opening = page.opening_text(DEMO.slug, EXAMPLES[0])
-        text = text_box(opening, "Text", lines=2, scale=5)
+        text = text_box(opening, MARKS.label, lines=2, scale=5)
         with gr.Column(scale=1, min_width=120):
             go = gr.Button("Measure", variant="primary")
             stop = gr.Button("Stop")
@@ -239,6 +243,9 @@ def build(page: Page) -> None:
     scoring = [page.connect(written.then, read, [text], outputs) for written in prepared]
     scoring.append(page.connect(go.click, read, [text], outputs))
     scoring.append(page.connect(again.click, read_exactly, [text], outputs))
+    given_text.connect(
+        page, (text, go), reading, lambda now: now.scored.ids if now.scored else (), scoring, MARKS
+    )
     page.connect(
         strip.pick, select, [reading, strip], [selected, candidates],
         latest_only=True, uses_model=False,

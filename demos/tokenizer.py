@@ -4,12 +4,14 @@ A student types and sees where the cuts fall, what each token is made of, and wh
 use neither characters nor whole words.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
 from core import api, cuts, display, limits
 from core.engines import Engine
+from core.errors import InputError
 from core.link_states import TokenizerLink
 from core.snippets import tokenize_code
 from demos import Demo
@@ -142,12 +144,22 @@ def restore(engine: Engine, state: TokenizerLink) -> tuple[Any, ...]:
     return strip | {"value": span}, counts, *others, text, control
 
 
-def retyped(engine: Engine, query: Any, text: str, control_tokens: bool) -> tuple[Any, ...]:
-    """``cut`` of a changed text; with a link's selection where it is the link's own text."""
+def retyped(
+    engine: Engine, query: Any, text: str, control_tokens: bool
+) -> Iterator[tuple[Any, ...]]:
+    """``cut`` of a changed text; with a link's selection where it is the link's own text.
+
+    Of a text that can't be cut nothing, before the message says why.
+    """
     state, _ = link_row.linked_state(query, TokenizerLink.demo)
-    if state and (state.text, state.control_tokens) == (text, control_tokens):
-        return restore(engine, state)[:6]
-    return cut(engine, text, control_tokens)
+    try:
+        if state and (state.text, state.control_tokens) == (text, control_tokens):
+            yield restore(engine, state)[:6]
+        else:
+            yield cut(engine, text, control_tokens)
+    except InputError:
+        yield cut(engine, "", control_tokens)
+        raise
 
 
 def build(page: Page) -> None:

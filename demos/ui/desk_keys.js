@@ -92,6 +92,11 @@
     const desk = event.target.closest?.(".lab-step") && deskOf(event.target);
     if (desk) begin(desk, false);
   });
+  // After a turn the reply is next: the keys reach the list, unless more is being typed.
+  document.addEventListener("lab-to-list", () => {
+    const desk = deskOnShow();
+    if (desk && !document.activeElement?.value) listOf(desk).focus({ preventScroll: true });
+  });
   document.addEventListener("lab-refused", giveUp);
   document.addEventListener("lab-settled", () => {
     if (step) settle(step, performance.now() + SHOWN_MS, waiting.length);

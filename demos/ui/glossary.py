@@ -50,7 +50,8 @@ GLOSSARY = {
     "seed": "Where the random numbers start: the same seed gives the same text.",
     "r": "The uniform random number in [0, 1) that decides which token is drawn.",
     "kept": "How many tokens are left after the sampler's stages.",
-    "mass kept": "The share of the model's probability that the tokens left held.",
+    "model's mass kept": "How likely the tokens left are together for the model itself, at "
+    "temperature 1.",
     "chat template": "The rule by which messages are written as one document.",
     "turn": "One message in the document, opened and closed by control tokens.",
     "turns": "Messages in the document, each opened by a control token.",

@@ -35,6 +35,7 @@ HINT = (
 STEP = "lab-step"  # a button that takes a step of its own: keys and clicks wait until it is shown
 SETTLED = "() => { document.dispatchEvent(new Event('lab-settled')); }"
 REFUSED = SETTLED.replace("settled", "refused")
+TO_LIST = SETTLED.replace("settled", "to-list")
 
 
 @dataclass(frozen=True)

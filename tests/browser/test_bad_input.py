@@ -88,6 +88,7 @@ def test_tokenizer(visit, open_page, said):
     said(demo.page, "at most 20,000 are taken")
     demo.expect_quiet()
     assert box.evaluate("box => box.value.length") == len(LONG)
+    expect(demo.chips).to_have_count(0)  # what stood there was of another text
     box.fill("A good text")
     expect(demo.chips).to_have_count(3)
     demo.expect_quiet()

@@ -122,6 +122,32 @@ def test_a_key_waits_for_a_forced_rank(demo):
     expect_tokens(demo, len(given) + 3)
 
 
+def test_after_a_turn_the_keys_reach_the_list(visit, open_page):
+    """Enter ends a turn, the next one takes the first token; words in a box keep the keys."""
+    demo = open_page(visit("/chat-document"))
+    expect(demo.rows).to_have_count(10)
+    demo.expect_quiet()
+    demo.button("New chat").click()
+    expect_tokens(demo, 0)
+    box = demo.box("Your message")
+    box.fill("Name a colour.")
+    box.press("Enter")
+    expect(box).to_have_value("")
+    expect(demo.root.locator(".lab-writing .lab-list")).to_be_focused()
+    demo.expect_quiet()
+    given = demo.ids()
+    press(demo, "Enter", "2")
+    expect_tokens(demo, len(given) + 2)
+    assert [name[-6:] for name in demo.names()[len(given) : -1]] == ["rank 1", "rank 2"]
+    demo.expect_quiet()
+    box.fill("Another?")
+    expect(demo.strip).to_contain_text("Another")
+    demo.button("End turn").click()
+    demo.box("System prompt").focus()  # which holds words that may be edited
+    demo.expect_quiet()
+    expect(demo.box("System prompt")).to_be_focused()
+
+
 def test_an_earlier_place(next_token):
     """Arrows go back in the strip; a digit then continues from there, in that place's list."""
     demo = next_token

@@ -44,6 +44,21 @@ def test_colour_and_number_of_each_token(demo):
     assert len(set(steps)) > 3
 
 
+def test_a_text_that_was_not_measured_is_marked(demo):
+    """While the numbers are another text's, the box says so: changed, far too long, measured."""
+    box = demo.box("Text")
+    box.fill(TEXT + " Or not?")
+    expect(demo.root.get_by_label("Text: changed, not measured yet")).to_be_visible()
+    box.fill("x" * 30_000)
+    demo.expect_quiet()
+    expect(demo.root.get_by_label("Text: changed, not measured yet")).to_be_visible()
+    box.fill("A short one.")
+    demo.button("Measure").click()
+    expect(demo.chips).to_have_count(4)
+    expect(demo.root.get_by_label("Text", exact=True)).to_be_visible()
+    demo.expect_quiet()
+
+
 def test_dragging_over_five_tokens_adds_their_bits(demo):
     """A span dragged with the mouse shows the sum of its five tokens' bits."""
     demo.drag(3, 7)

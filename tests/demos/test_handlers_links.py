@@ -626,9 +626,9 @@ def test_a_link_opens_its_tab():
 def test_what_a_link_selected_stays_while_its_text_stands(toy):
     """Gradio says that the text changed when a link is opened: its selection is kept then."""
     query = {"v": "1", "demo": "tokenizer", "text": "The cat", "span": "1:3"}
-    assert tokenizer.retyped(toy, query, "The cat", False)[0]["value"] == span(1, 3)
-    assert tokenizer.retyped(toy, query, "The cats", False)[0]["value"] is None
-    assert tokenizer.retyped(toy, {}, "The cat", False)[0]["value"] is None
+    assert next(tokenizer.retyped(toy, query, "The cat", False))[0]["value"] == span(1, 3)
+    assert next(tokenizer.retyped(toy, query, "The cats", False))[0]["value"] is None
+    assert next(tokenizer.retyped(toy, {}, "The cat", False))[0]["value"] is None
 
 
 def test_the_states_are_of_the_five_demos():

@@ -324,11 +324,13 @@ def test_a_look_sends_the_tokens_but_no_selection_back(toy):
 
 
 def test_facts_say_what_the_stages_left(toy):
-    """ "kept" and "mass kept" are those of the sampler's stages on the model's distribution."""
+    """What is kept, and its mass, are those of the sampler's stages on the model's distribution."""
     view = sampling.start(toy, TEXT, *NUCLEUS)
     sampled = reshape(view[0].distribution, Sampler(*NUCLEUS))
     assert facts(view[3])["kept"] == str(len(sampled.ids))
-    assert float(exact(view[3])["mass kept"]) == pytest.approx(sampled.stages[-1].model_mass)
+    assert float(exact(view[3])["model's mass kept"]) == pytest.approx(
+        sampled.stages[-1].model_mass
+    )
     for stage in sampled.stages:
         assert stage.name in exact(view[3])["kept"]
 

@@ -105,6 +105,15 @@ def test_whole_text_numbers_bridge(engine):
     assert int(numbers["tokens scored"]) == len(bits) == int(state.scored.predicted.sum())
 
 
+def test_a_span_shows_what_was_predicted_at_its_first_token(engine):
+    """As at a writing desk; from the beginning of the text, where nothing is, at its last."""
+    state, *_ = reading(engine)
+    n = len(state.scored.ids)
+    for start, stop, at in ((1, 4, 1), (2, n, 2), (0, 3, 2)):
+        _, listing = surprisal.select(engine, state, span(start, stop))
+        assert [row["id"] for row in chosen_rows(listing)] == [state.scored.ids[at]]
+
+
 def test_click_shows_what_was_predicted_there(engine):
     """The list at a token is the engine's distribution before it, with the token itself marked."""
     state, *_ = reading(engine)
