@@ -67,7 +67,8 @@ def test_one_copy_serves_one_row_and_several(monkeypatch):
     )
     counted = fast_products.REARRANGED._replace(make=lambda weight: made.append(1) or weight)
     usual, parts = fast_products.usual, fast_products.in_parts
-    seconds = {(counted.make, False): 0.8, (usual, False): 1, (parts, False): 1}
+    between = (fast_products.WORTH_MEMORY + fast_products.CLEARLY) / 2
+    seconds = {(counted.make, False): between, (usual, False): 1, (parts, False): 1}
     seconds |= {(counted.make, True): 0.5, (usual, True): 1, (SEVERAL_WAYS[0].make, True): 1}
     monkeypatch.setattr(fast_products, "REARRANGED", counted)
     monkeypatch.setattr(fast_products, "LONE_WAYS", (LONE_WAYS[0], counted))
@@ -75,8 +76,22 @@ def test_one_copy_serves_one_row_and_several(monkeypatch):
     layer = torch.nn.Linear(64, LARGE)
     assert quicken([layer]) == 1
     assert len(made) == 1
-    seconds[counted.make, True] = 0.8  # no copy for several: it is not worth one for one row
+    seconds[counted.make, True] = between  # none for several: it is not worth one for one row
     assert quicken([torch.nn.Linear(64, LARGE)]) == 0
+
+
+def test_a_large_model_is_not_held_twice(monkeypatch):
+    """Past a size no way is asked for that copies the weights, however fast it is."""
+    asked = []
+    monkeypatch.setattr(fast_products, "fastest", lambda weights, ways, n: asked.extend(ways))
+    monkeypatch.setattr(fast_products, "MOST_COPIED_BYTES", 2 * 64 * LARGE * 4)
+    layers = [torch.nn.Linear(64, LARGE) for _ in range(3)]
+    quicken(layers[:2])
+    assert fast_products.REARRANGED in asked
+    asked.clear()
+    quicken(layers)
+    assert asked
+    assert fast_products.REARRANGED not in asked
 
 
 def test_a_way_that_torch_lacks_is_not_taken():

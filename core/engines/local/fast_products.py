@@ -17,6 +17,7 @@ N_PARTS = 8
 SEVERAL = 16  # rows stand for any number of them when ways are compared
 SMALL_BYTES = 1 << 18  # of weights that no way is worth it for
 PROBES = 3
+MOST_COPIED_BYTES = 4 << 30  # of weights; a larger model is not held twice
 COLD_BYTES = 64 << 20  # so many are read, from memory and not from a cache
 
 
@@ -74,15 +75,22 @@ def quicken(layers: Sequence[torch.nn.Linear]) -> int:
     One probe for each shape of weights.
     """
     chosen: dict[tuple[int, ...], Ways] = {}
+    fits = sum(layer.weight.nbytes for layer in layers) <= MOST_COPIED_BYTES
     for layer in layers:
         shape = tuple(layer.weight.shape)
         if shape not in chosen:
             alike = [other.weight for other in layers if other.weight.shape == shape]
-            several = fastest(alike, SEVERAL_WAYS, SEVERAL)
-            chosen[shape] = Ways(fastest(alike, _beside(several), 1), several)
+            several = fastest(alike, _fitting(SEVERAL_WAYS, fits), SEVERAL)
+            lone = fastest(alike, _fitting(_beside(several), fits), 1)
+            chosen[shape] = Ways(lone, several)
         if any(chosen[shape]):
             layer.forward = _forward(layer, layer.forward, chosen[shape])  # type: ignore[method-assign,assignment]
     return sum(any(chosen[tuple(layer.weight.shape)]) for layer in layers)
+
+
+def _fitting(ways: Sequence[Way], fits: bool) -> Sequence[Way]:
+    """The ways without those that copy weights, where a copy does not fit."""
+    return [way for way in ways if fits or way.make is not REARRANGED.make]
 
 
 def _beside(several: Way | None) -> Sequence[Way]:
