@@ -27,7 +27,7 @@ def test_every_way_is_the_linear_layer(way, dtype, bias, monkeypatch):
     inputs = [torch.randn(shape, dtype=dtype) for shape in SHAPES]
     with torch.inference_mode():
         wanted = [layer(rows) for rows in inputs]
-        assert quicken([layer]) == 1
+        assert quicken([layer], MOST_ROWS) == 1
         for rows, usual in zip(inputs, wanted, strict=True):
             assert layer(rows).shape == usual.shape
             tolerance = 1e-5 if dtype == torch.float32 else 0.05
@@ -74,10 +74,10 @@ def test_one_copy_serves_one_row_and_several(monkeypatch):
     monkeypatch.setattr(fast_products, "LONE_WAYS", (LONE_WAYS[0], counted))
     monkeypatch.setattr(fast_products, "SEVERAL_WAYS", (SEVERAL_WAYS[0], counted))
     layer = torch.nn.Linear(64, LARGE)
-    assert quicken([layer]) == 1
+    assert quicken([layer], MOST_ROWS) == 1
     assert len(made) == 1
     seconds[counted.make, True] = between  # none for several: it is not worth one for one row
-    assert quicken([torch.nn.Linear(64, LARGE)]) == 0
+    assert quicken([torch.nn.Linear(64, LARGE)], MOST_ROWS) == 0
 
 
 def test_a_large_model_is_not_held_twice(monkeypatch):
@@ -86,10 +86,10 @@ def test_a_large_model_is_not_held_twice(monkeypatch):
     monkeypatch.setattr(fast_products, "fastest", lambda weights, ways, n: asked.extend(ways))
     monkeypatch.setattr(fast_products, "MOST_COPIED_BYTES", 2 * 64 * LARGE * 4)
     layers = [torch.nn.Linear(64, LARGE) for _ in range(3)]
-    quicken(layers[:2])
+    quicken(layers[:2], MOST_ROWS)
     assert fast_products.REARRANGED in asked
     asked.clear()
-    quicken(layers)
+    quicken(layers, MOST_ROWS)
     assert asked
     assert fast_products.REARRANGED not in asked
 
@@ -113,9 +113,10 @@ def test_small_layers_are_not_probed(monkeypatch):
 
 def test_many_rows_go_the_usual_way(monkeypatch):
     """Past the rows that a way is for the layer is left alone, whatever the probe says."""
-    never = fast_products.Way(lambda weight: lambda rows: None, 4, 0.9)
+    never = fast_products.Way(lambda weight: lambda rows: rows[:, :0], 6, 0.9)
     monkeypatch.setattr(fast_products, "fastest", lambda *_: never)
-    layer, rows = torch.nn.Linear(3, 4), torch.ones(5, 3)
-    wanted = layer(rows)
-    quicken([layer])
-    assert torch.equal(layer(rows), wanted)
+    for n_rows, most_rows in ((7, 64), (5, 4)):
+        layer, rows = torch.nn.Linear(3, 4), torch.ones(n_rows, 3)
+        wanted = layer(rows)
+        quicken([layer], most_rows)
+        assert torch.equal(layer(rows), wanted)

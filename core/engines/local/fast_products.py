@@ -17,7 +17,7 @@ N_PARTS = 8
 SEVERAL = 16  # rows stand for any number of them when ways are compared
 SMALL_BYTES = 1 << 18  # of weights that no way is worth it for
 PROBES = 3
-MOST_COPIED_BYTES = 4 << 30  # of weights; a larger model is not held twice
+MOST_COPIED_BYTES = 3 << 30  # of weights; a larger model is not held twice
 COLD_BYTES = 64 << 20  # so many are read, from memory and not from a cache
 
 
@@ -69,10 +69,10 @@ class Ways(NamedTuple):
 
 
 @torch.inference_mode()
-def quicken(layers: Sequence[torch.nn.Linear]) -> int:
+def quicken(layers: Sequence[torch.nn.Linear], most_rows: int) -> int:
     """Give linear layers on a CPU their fastest ways; how many got another than the usual.
 
-    One probe for each shape of weights.
+    One probe for each shape of weights. More than ``most_rows`` rows go the usual way.
     """
     chosen: dict[tuple[int, ...], Ways] = {}
     fits = sum(layer.weight.nbytes for layer in layers) <= MOST_COPIED_BYTES
@@ -84,7 +84,8 @@ def quicken(layers: Sequence[torch.nn.Linear]) -> int:
             lone = fastest(alike, _fitting(_beside(several), fits), 1)
             chosen[shape] = Ways(lone, several)
         if any(chosen[shape]):
-            layer.forward = _forward(layer, layer.forward, chosen[shape])  # type: ignore[method-assign,assignment]
+            forward = _forward(layer, layer.forward, chosen[shape], most_rows)
+            layer.forward = forward  # type: ignore[method-assign,assignment]
     return sum(any(chosen[tuple(layer.weight.shape)]) for layer in layers)
 
 
@@ -129,7 +130,7 @@ def _seconds(
     return min(times)
 
 
-def _forward(layer: Any, otherwise: Any, ways: Ways) -> Product:
+def _forward(layer: Any, otherwise: Any, ways: Ways, most_rows: int) -> Product:
     """A layer's forward: by the ways that were chosen, else as it was."""
     kinds = {way.make for way in ways if way is not None}
     made = {make: make(layer.weight.detach()) for make in kinds}
@@ -137,7 +138,7 @@ def _forward(layer: Any, otherwise: Any, ways: Ways) -> Product:
     def forward(rows: torch.Tensor) -> torch.Tensor:
         n_rows = rows.numel() // layer.in_features
         way = ways.lone if n_rows == 1 else ways.several
-        if way is None or n_rows > way.most_rows:
+        if way is None or n_rows > min(way.most_rows, most_rows):
             return otherwise(rows)  # type: ignore[no-any-return]
         out = made[way.make](rows.reshape(-1, layer.in_features))
         out = out if layer.bias is None else out + layer.bias

@@ -14,6 +14,7 @@ from core.tokens import LN2
 
 Pause = Callable[[], None]
 PIECE = 49152  # tokens of the vocabulary in one product on a CPU
+LOGITS_ROWS = 160  # at once; more make no faster products
 FEW = 32  # rows, and fewer, that others wait for
 CACHED_BYTES = 4 << 20  # of logits whose statistics are taken together
 BLOCK = 256  # logits of which only the largest is looked at, to find the largest of all

@@ -17,7 +17,7 @@ from core.engines import ScoreReport
 from core.engines.local.inspection import looked_inside
 from core.engines.local.jobs import Document, Inspection, InSteps, Prediction, Scoring
 from core.engines.local.limits import Limits
-from core.engines.local.output_layer import row_statistics
+from core.engines.local.output_layer import LOGITS_ROWS, row_statistics
 from core.engines.local.packed import PackedModel, Pause
 from core.engines.local.prefix_tree import Node, NoRoom, PrefixTree
 from core.engines.local.scheduler import Scheduler, Urgency
@@ -33,8 +33,7 @@ FIRST_TOKENS = 128  # but the first piece of a text to score is short: its colou
 PASS_COLUMNS = 8192  # past tokens that one pass of many documents looks at
 PASS_DOCUMENTS = 64
 LOGITS_BYTES = 128 << 20  # of float32 logits at once: 128 rows of 262,144
-LOGITS_ROWS = 160  # more make no faster products,
-FIRST_ROWS = 32  # but those that are coloured first
+FIRST_ROWS = 32  # those that are coloured first; then LOGITS_ROWS
 LOOKAHEADS = 64  # documents on screens whose next clicks are prepared
 
 

@@ -12,8 +12,8 @@ import torch
 
 from core.engines.local.fast_products import quicken
 from core.engines.local.lean import LeanBody
-from core.engines.local.output_layer import OutputLayer
-from core.engines.local.packed import PackedModel, Pause
+from core.engines.local.output_layer import LOGITS_ROWS, OutputLayer
+from core.engines.local.packed import LEAN_TOKENS, PackedModel, Pause
 from core.engines.local.prefix_tree import Node, PrefixTree
 from core.engines.local.recorded_steps import as_cuda_graph
 
@@ -100,7 +100,8 @@ def _with_few_operations(packed: PackedModel, model: Any, trial: "_Trial") -> Pa
     quick = PackedModel(model, lean) if lean else packed
     if model.device.type == "cpu":
         own = [part for part in model.get_decoder().modules() if type(part) is torch.nn.Linear]
-        quicken([*(lean.linears if lean else own), *quick.output.pieces])
+        quicken(lean.linears if lean else own, LEAN_TOKENS)
+        quicken(quick.output.pieces, LOGITS_ROWS)
     elif lean and model.device.type == "cuda":
         return _with_recorded_steps(quick, model, lean, trial)
     return quick
