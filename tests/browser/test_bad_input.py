@@ -32,6 +32,7 @@ def test_empty_text(visit, open_page, said, slug):
     """An empty text is refused with a sentence, and what was on show stays."""
     box, button = LINES[slug]
     demo = open_page(visit(f"/{slug}"))
+    demo.expect_quiet()
     before = demo.ids()
     demo.box(box).fill("")
     demo.button(button).click()
@@ -45,6 +46,7 @@ def test_a_megabyte_of_text(visit, open_page, said, slug):
     """A megabyte of text is refused with both numbers, and is still there to be cut."""
     box, button = LINES[slug]
     demo = open_page(visit(f"/{slug}"))
+    demo.expect_quiet()
     demo.box(box).fill(LONG)
     demo.button(button).click()
     said(demo.page, f"has {len(LONG):,} characters; at most 20,000 are taken")
@@ -57,6 +59,7 @@ def test_more_tokens_than_the_model_takes(visit, open_page, said, slug):
     box, button = LINES[slug]
     text = "! ? " * 2500
     demo = open_page(visit(f"/{slug}"))
+    demo.expect_quiet()
     demo.box(box).fill(text)
     demo.button(button).click()
     said(demo.page, "the model here takes at most")
@@ -68,6 +71,7 @@ def test_only_spaces(visit, open_page, said, slug):
     """Only spaces are told to be what they are, and shown as tokens."""
     box, button = LINES[slug]
     demo = open_page(visit(f"/{slug}"))
+    demo.expect_quiet()
     demo.box(box).fill("    ")
     demo.button(button).click()
     said(demo.page, "only white space")
