@@ -55,6 +55,16 @@ def rearranged(weight: torch.Tensor) -> Product:
     return lambda rows: onednn._linear_pointwise(rows, copy, None, "none", [], "")
 
 
+def linear_over(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.nn.Linear:
+    """A linear layer of these very weights [out, in], none of them copied."""
+    n_out, size = weight.shape
+    layer = torch.nn.Linear(size, n_out, bias=False, device="meta")
+    layer.weight = torch.nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        layer.bias = torch.nn.Parameter(bias, requires_grad=False)
+    return layer
+
+
 CLEARLY, WORTH_MEMORY = 0.9, 0.85
 REARRANGED = Way(rearranged, 256, WORTH_MEMORY)
 LONE_WAYS = (Way(in_parts, 1, CLEARLY), REARRANGED)

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from core.engines.local.fast_products import linear_over
+
 Turn = tuple[torch.Tensor, torch.Tensor]  # cosine and signed sine of the positions
 Pause = Callable[[], None]
 
@@ -206,19 +208,16 @@ def _joined(linears: Sequence[Any]) -> torch.nn.Linear:
     """One linear layer whose output is that of several, one after the other."""
     if any(type(linear) is not torch.nn.Linear or linear.weight.is_meta for linear in linears):
         raise NotLean("a layer's products are not plain linear layers in memory")
-    size, n_out = linears[0].in_features, [linear.out_features for linear in linears]
-    joined = torch.nn.Linear(size, sum(n_out), bias=False, device="meta")
-    joined.weight = _one(linears, "weight", n_out)
-    if linears[0].bias is not None:
-        joined.bias = _one(linears, "bias", n_out)
-    return joined
+    n_out = [linear.out_features for linear in linears]
+    bias = None if linears[0].bias is None else _one(linears, "bias", n_out)
+    return linear_over(_one(linears, "weight", n_out), bias)
 
 
-def _one(linears: Sequence[Any], name: str, n_out: Sequence[int]) -> torch.nn.Parameter:
+def _one(linears: Sequence[Any], name: str, n_out: Sequence[int]) -> torch.Tensor:
     """Their weights or biases in one block, of which they get views."""
     if len(linears) == 1:
         return getattr(linears[0], name)  # type: ignore[no-any-return]
     block = torch.cat([getattr(linear, name).detach() for linear in linears])
     for linear, part in zip(linears, torch.split(block, list(n_out)), strict=True):
         setattr(linear, name, torch.nn.Parameter(part, requires_grad=False))
-    return torch.nn.Parameter(block, requires_grad=False)
+    return block

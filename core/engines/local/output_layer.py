@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.engines.local.fast_products import linear_over
 from core.tokens import LN2
 
 Pause = Callable[[], None]
@@ -66,12 +67,8 @@ def _pieces(layer: Any) -> list[Any]:
         return [layer]
     pieces = []
     for at in (slice(start, start + PIECE) for start in range(0, layer.out_features, PIECE)):
-        weight = layer.weight.detach()[at]
-        piece = torch.nn.Linear(layer.in_features, len(weight), bias=False, device="meta")
-        piece.weight = torch.nn.Parameter(weight, requires_grad=False)
-        if layer.bias is not None:
-            piece.bias = torch.nn.Parameter(layer.bias.detach()[at], requires_grad=False)
-        pieces.append(piece)
+        bias = None if layer.bias is None else layer.bias.detach()[at]
+        pieces.append(linear_over(layer.weight.detach()[at], bias))
     return pieces
 
 
