@@ -10,7 +10,7 @@ import torch
 from benchmarks.peers import Peer
 from benchmarks.subject import PROMPT_TOKENS, Subject, statistics_of
 from benchmarks.table import Row
-from benchmarks.timing import BANDWIDTH_BYTES, in_turn, median, reading, seconds_of
+from benchmarks.timing import BANDWIDTH_BYTES, apart, in_turn, median, reading, seconds_of
 from core.engines.local.predictor import Predictor
 
 N_AHEAD = 10
@@ -23,7 +23,7 @@ def click_rows(subject: Subject) -> Iterator[Row]:
     prompt, tokens = subject.words(PROMPT_TOKENS, seed=1), count(500)
     predictor, ahead = subject.fresh(), subject.fresh(N_AHEAD)
     predictor.next(prompt)
-    cache = subject.plain_prefill(prompt)
+    cache = apart(lambda: subject.plain_prefill(prompt))
 
     def elsewhere(n: int) -> None:
         predictor.next((*prompt[: PROMPT_TOKENS - n], next(tokens)))
@@ -33,7 +33,7 @@ def click_rows(subject: Subject) -> Iterator[Row]:
 
     seconds = in_turn(
         {
-            "step": lambda n: subject.plain_step(cache, 500),
+            "step": lambda n: apart(lambda: subject.plain_step(cache, 500)),
             "elsewhere": elsewhere,
             "ten": ten_at_once,
             "ahead": lambda n: looked_ahead(ahead, (*prompt, n)),
@@ -85,7 +85,9 @@ def decode_rows(subject: Subject) -> Iterator[Row]:
         for logits in generated(subject, subject.words(PROMPT_TOKENS, seed=100 + n)):
             statistics_of(logits[0].float())
 
-    seconds = in_turn({"ours": ours, "theirs": theirs, "reading": reading()})
+    seconds = in_turn(
+        {"ours": ours, "theirs": lambda n: apart(lambda: theirs(n)), "reading": reading()}
+    )
     ratio = median(seconds["theirs"]) / median(seconds["ours"])
     rate = N_DECODED / median(seconds["ours"])
     yield Row("decode with statistics against generate", ratio, 1.15, at_least=True,

@@ -1,6 +1,9 @@
 """Measuring: calls in turn, medians, memory at the fullest moment, bandwidth.
 
-Knows nothing of models.
+A thread that has run products of torch keeps OpenMP's workers as long as it lives, and these
+wait awake only while there are no more of them, in the whole process, than processors. Workers
+that one side left behind would make the other half as fast: so whatever uses torch runs
+``apart``, in a thread that ends, and the next work waits for that. Knows nothing of models.
 """
 
 import ctypes
@@ -8,12 +11,23 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import torch
 
 ROUNDS = 7
 BANDWIDTH_BYTES = 1 << 30
+SETTLING_SECONDS = 0.1  # after a work, for its threads to end
+Result = TypeVar("Result")
+
+
+def apart(work: Callable[[], Result]) -> Result:
+    """What ``work`` returns, from a thread of its own that is over then, with its workers."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -36,6 +50,7 @@ def in_turn(
             start = time.perf_counter()
             own = work(n)
             taken = own if isinstance(own, float) else time.perf_counter() - start
+            time.sleep(SETTLING_SECONDS)
             if n:
                 seconds[name].append(taken)
     return seconds
@@ -62,6 +77,6 @@ def _status(name: str) -> int:
 
 
 def reading() -> Callable[[int], float]:
-    """A work: seconds to read a gibibyte, which is the sum of it."""
-    block = torch.ones(BANDWIDTH_BYTES // 4)
-    return lambda n: seconds_of(block.sum)
+    """A work: seconds to read a gibibyte, which is the sum of it, apart."""
+    block = torch.from_numpy(np.ones(BANDWIDTH_BYTES // 4, np.float32))
+    return lambda n: apart(lambda: seconds_of(block.sum))

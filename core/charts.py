@@ -20,6 +20,9 @@ from core.tokens import Distribution, Token, Vocabulary
 
 MAX_POINTS = 300
 GRID = "rgba(128,128,128,0.22)"
+MARGIN = {"l": 8, "r": 16, "t": 44, "b": 8}
+BITS_PIXELS = 180  # of the height of bits along a text, about: the rest is title and axis
+REFERENCE_PIXELS, NAME_PIXELS = 92, 13  # width and height of a reference point's name
 Json = dict[str, Any]
 
 
@@ -171,17 +174,25 @@ def bits_along(
             _level(point.bits, {"width": 1, "dash": "dot", "color": palette.REST})
             for point in REFERENCE_POINTS
         ],
-        annotations=[_reference(n) for n in range(len(REFERENCE_POINTS))],
+        annotations=_references(max((height or 0.0 for height in heights), default=0.0)),
+        margin=MARGIN | {"r": REFERENCE_PIXELS},
     )
 
 
-def _reference(n: int) -> Json:
-    """The name of the n-th point of reference, on its level."""
-    point = REFERENCE_POINTS[n]
-    side = (1, 0.6)[n % 2]  # neighbours' labels would overlap on a phone
-    return {"x": side, "xref": "paper", "y": point.bits, "xanchor": "right", "yanchor": "bottom",
-            "showarrow": False, "font": {"size": 11},
-            "text": f"{point.name}: {format_bits(point.bits)}"}  # fmt: skip
+def _references(highest: float) -> list[Json]:
+    """The names of the points of reference, right of their levels; none stands on another."""
+    pixels_per_bit = BITS_PIXELS / max(highest, *(point.bits for point in REFERENCE_POINTS))
+    names, free_from = [], -NAME_PIXELS / 2
+    for point in sorted(REFERENCE_POINTS, key=lambda point: point.bits):
+        level = point.bits * pixels_per_bit
+        place = max(level, free_from)
+        free_from = place + NAME_PIXELS
+        names.append(
+            {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 4, "y": point.bits,
+             "yshift": place - level, "showarrow": False, "font": {"size": 11},
+             "text": f"{point.name}: {format_bits(point.bits)}"}
+        )  # fmt: skip
+    return names
 
 
 def _level(y: float, line: Json) -> Json:
@@ -225,7 +236,7 @@ def _figure(traces: Sequence[Json], title: str, height: int, **layout: Any) -> g
         "template": {},
         "title": {"text": title, "x": 0, "xanchor": "left", "font": {"size": 15}},
         "height": height,
-        "margin": {"l": 8, "r": 16, "t": 44, "b": 8},
+        "margin": MARGIN,
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "showlegend": False,

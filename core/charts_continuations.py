@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core import palette
-from core.charts import MAX_POINTS, Json, _axis, _figure, _level, _plain
+from core.charts import MARGIN, MAX_POINTS, Json, _axis, _figure, _level, _plain
 from core.continuations import Continuation
 from core.display import format_change, label
 from core.tokens import Token, Vocabulary
@@ -48,7 +48,7 @@ def bits_after_forcing(vocabulary: Vocabulary, forced: Sequence[Continuation]) -
         lines,
         RECOVERY_QUESTION,
         LINES_HEIGHT,
-        margin={"l": 8, "r": 150, "t": 44, "b": 8},
+        margin=MARGIN | {"r": 150},
         xaxis=_axis(
             "tokens after the forced one",
             range=[1 - 0.03 * width, width * LABELS_FROM],
