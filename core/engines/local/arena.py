@@ -14,10 +14,10 @@ Slots = torch.Tensor | slice
 
 
 class Arena:
-    """At most ``n_slots`` tokens' keys and values, [1, heads, slots, size] for each layer.
+    """At most ``n_slots`` tokens' keys and values, [slots, heads, size] for each layer.
 
-    A layer's block is made when the layer first writes; memory is taken as slots are
-    written, and never given back.
+    What a token has in a layer stands together, so that it is copied in one go. A block is made
+    when its layer first writes; memory is taken as slots are written, and never given back.
     """
 
     def __init__(self, n_slots: int) -> None:
@@ -35,20 +35,16 @@ class Arena:
         One row of tokens, [1, heads, tokens, size]; or, with ``read`` [rows, places], a token
         in each row, [rows, heads, 1, size], which gets the keys or values of its own places.
         """
-        apart = isinstance(read, torch.Tensor) and read.dim() == 2
-        if apart:
-            new = new.transpose(0, 2)
         block = self._blocks.get(key)
         if block is None:
-            shape = (1, new.shape[1], self.n_slots, new.shape[3])
+            shape = (self.n_slots, new.shape[1], new.shape[3])
             block = self._blocks[key] = torch.empty(shape, dtype=new.dtype, device=new.device)
-        block[:, :, write] = new
+        block[write] = new.transpose(1, 2).reshape(-1, *block.shape[1:])
         if isinstance(read, slice):
-            return block[:, :, read]
-        if not apart:
-            return block.index_select(2, read)
-        places = block.index_select(2, read.flatten())[0].reshape(-1, *read.shape, new.shape[3])
-        return places.transpose(0, 1)
+            return block[read].transpose(0, 1)[None]
+        rows = read.reshape(-1, read.shape[-1])
+        found = block.index_select(0, read.flatten())
+        return found.view(*rows.shape, *block.shape[1:]).transpose(1, 2)
 
 
 class PassCache(Cache):  # type: ignore[misc]  # transformers is untyped here

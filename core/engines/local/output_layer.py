@@ -45,7 +45,7 @@ class OutputLayer:
         Many rows take a piece of the vocabulary at a time, ``pause`` before each.
         """
         if len(self.pieces) == 1:
-            return self._scaled(self.pieces[0](hidden))
+            return self._scaled(self.pieces[0](hidden)).float()
         logits = torch.empty((len(hidden), self.vocab_size), device=hidden.device)
         for start, piece in zip(range(0, self.vocab_size, PIECE), self.pieces, strict=True):
             if pause is not None and len(hidden) > FEW:
@@ -58,7 +58,7 @@ class OutputLayer:
             logits = logits * self.scale
         if self.softcap is not None:
             logits = self.softcap * torch.tanh(logits / self.softcap)
-        return logits.float()
+        return logits
 
 
 def _pieces(layer: Any) -> list[Any]:
@@ -89,14 +89,23 @@ def row_statistics(
 
     A few rows at a time on a CPU, so that all passes but the first find them in its caches.
     """
-    n = len(logits)
-    if logits.device.type == "cpu":
-        n = max(1, CACHED_BYTES // logits[0].nbytes)
-    parts = [
-        _statistics(logits[start : start + n], targets[start : start + n], top_n)
-        for start in range(0, len(logits), n)
-    ]
+    n = _rows_in_caches(logits)
+    both = zip(torch.split(logits, n), torch.split(targets, n), strict=True)
+    parts = [_statistics(some, at, top_n) for some, at in both]
     return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+
+
+def log_normalizers(logits: torch.Tensor) -> torch.Tensor:
+    """log Σ exp of each row [rows], a few rows at a time like their statistics."""
+    parts = torch.split(logits, _rows_in_caches(logits))
+    return torch.cat([torch.logsumexp(some, dim=-1) for some in parts])
+
+
+def _rows_in_caches(logits: torch.Tensor) -> int:
+    """How many rows are looked at together."""
+    if logits.device.type != "cpu":
+        return len(logits)
+    return max(1, CACHED_BYTES // logits[0].nbytes)
 
 
 def _statistics(

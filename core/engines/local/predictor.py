@@ -17,7 +17,7 @@ from core.engines import ScoreReport
 from core.engines.local.inspection import looked_inside
 from core.engines.local.jobs import Document, Inspection, InSteps, Prediction, Scoring
 from core.engines.local.limits import Limits
-from core.engines.local.output_layer import LOGITS_ROWS, row_statistics
+from core.engines.local.output_layer import LOGITS_ROWS, log_normalizers, row_statistics
 from core.engines.local.packed import PackedModel, Pause
 from core.engines.local.prefix_tree import Node, NoRoom, PrefixTree
 from core.engines.local.scheduler import Scheduler, Urgency
@@ -189,9 +189,9 @@ class Predictor:
     def _distributions_of(self, rows: torch.Tensor) -> Iterator[Distribution]:
         for start in range(0, len(rows), self._rows_at_once):
             logits = self.model.logits(rows[start : start + self._rows_at_once])
-            logits -= torch.logsumexp(logits, dim=-1, keepdim=True)  # in place: 1 MB a row
-            for row in logits.cpu().numpy():
-                yield Distribution(row.copy() if len(rows) > 1 else row)
+            for row, normalizer in zip(logits, log_normalizers(logits), strict=True):
+                # memory of its own: distributions are forgotten one by one
+                yield Distribution((row - normalizer).cpu().numpy())
 
     def _pin(self, documents: Sequence[Document]) -> dict[Document, list[Node]]:
         """The paths of the documents, as many as there is room for beside what is under way.

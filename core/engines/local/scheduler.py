@@ -17,7 +17,7 @@ from enum import IntEnum
 
 _OPEN: "weakref.WeakSet[Scheduler]" = weakref.WeakSet()
 CLOSING_SECONDS = 5.0
-GATHER_SECONDS = 0.005  # those who come within this time of each other are served together,
+GATHER_SECONDS = 0.003  # those who come within this time of each other are served together,
 LONGEST_GATHER = 0.05  # as long as more of them come
 IDLE_SECONDS = 5.0  # the thread ends when nothing came for so long
 QUIET_SECONDS = 0.15  # nobody asked for so long: time to look ahead
@@ -44,6 +44,7 @@ class Job:
         self.done = False
         self.cancelled = False
         self.begun_again = False
+        self.arrived = 0.0
         self.error: BaseException | None = None
         self._ended = threading.Event()
 
@@ -86,6 +87,7 @@ class Scheduler:
         """Put jobs in line; returns at once."""
         with self._changed:
             for job in jobs:
+                job.arrived = time.monotonic()
                 self._lines[job.urgency].append(job)
                 if job.urgency < Urgency.LOOKAHEAD:
                     self._last_request = time.monotonic()
@@ -142,6 +144,8 @@ class Scheduler:
 
     def _one_pass(self, kind: Urgency) -> bool:
         """Do one pass of a kind; False when all that wait have to wait for a pass under way."""
+        if kind <= Urgency.PREFILL and self._is_burst(kind):
+            self._gather(kind)
         with self._changed:
             line = self._lines[kind]
             jobs = self._join([job for job in line if not job.cancelled])
@@ -187,12 +191,21 @@ class Scheduler:
                 self._last_inside = urgent
                 return
 
+    def _is_burst(self, kind: Urgency) -> bool:
+        """Whether several have just come: then more of a class are on their way."""
+        with self._changed:
+            line = self._lines[kind]
+            return len(line) > 1 and time.monotonic() - line[0].arrived < GATHER_SECONDS
+
     def _gather(self, kind: Urgency) -> None:
         """Wait until nobody else comes."""
-        until, n_before = time.monotonic() + LONGEST_GATHER, -1
-        while len(self._lines[kind]) > n_before and time.monotonic() < until:
-            n_before = len(self._lines[kind])
-            time.sleep(GATHER_SECONDS)
+        until = time.monotonic() + LONGEST_GATHER
+        while (now := time.monotonic()) < until:
+            with self._changed:
+                last = max((job.arrived for job in self._lines[kind]), default=0.0)
+            if now >= last + GATHER_SECONDS:
+                return
+            time.sleep(last + GATHER_SECONDS - now)
 
     def _has_company(self, kind: Urgency, jobs: Sequence[Job], began: float) -> bool:
         """Whether others came just as a pass began: a class that clicks at once shares the next."""
