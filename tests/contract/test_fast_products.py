@@ -120,3 +120,15 @@ def test_many_rows_go_the_usual_way(monkeypatch):
         wanted = layer(rows)
         quicken([layer], most_rows)
         assert torch.equal(layer(rows), wanted)
+
+
+def test_onednn_is_left_as_it_was(monkeypatch):
+    """The way without oneDNN switches it off for its own product alone, also when that fails."""
+    onednn = torch.backends.mkldnn
+    product = fast_products.without_onednn(torch.randn(16, 24))
+    for was in (False, True):
+        monkeypatch.setattr(onednn, "enabled", was)
+        product(torch.randn(1, 24))
+        with pytest.raises(RuntimeError):
+            product(torch.randn(1, 25))
+        assert onednn.enabled == was

@@ -233,3 +233,16 @@ def test_a_pass_that_has_just_begun_is_begun_again_with_those_who_come(monkeypat
     late.set()
     ended(first, second, third)
     assert bench.diary == ["b+a0", "b+a1", "c0"]
+
+
+@pytest.mark.parametrize("just_now", [True, False])
+def test_several_who_come_together_wait_for_the_rest(monkeypatch, just_now):
+    """A burst has one pass, also those who come a moment later; an old line is served at once."""
+    monkeypatch.setattr(scheduler, "GATHER_SECONDS", SECONDS if just_now else 0)
+    late = Steps("c", Urgency.CLICK, n_layers=1)
+    monkeypatch.setattr(Scheduler, "_gather", lambda self, kind: self.submit(late))
+    bench = Bench(join=list)
+    together = [Steps(name, Urgency.CLICK, n_layers=1) for name in "ab"]
+    bench.scheduler.submit(*together)
+    ended(*together)
+    assert bench.diary == (["a+b+c0"] if just_now else ["a+b0"])

@@ -41,7 +41,7 @@ class LeanBody:
             _Layer(layer, index, kind)
             for index, (layer, kind) in enumerate(zip(body.layers, kinds, strict=True))
         ]
-        self._norm = _Norm(body.norm)
+        self._norm = _norm(body.norm)
 
     @property
     def linears(self) -> list[torch.nn.Linear]:
@@ -97,15 +97,15 @@ class _Layer:
         self._qkv = _joined([attention.q_proj, attention.k_proj, attention.v_proj])
         self._out, self._down = _plain(attention.o_proj), _plain(mlp.down_proj)
         self._gate_up, self._act = _joined([mlp.gate_proj, mlp.up_proj]), mlp.act_fn
-        self._head_norm = _HeadNorm.of(attention, self._n_queries, self._n_keys)
-        self._before, names = _Norm(layer.input_layernorm), dict(layer.named_children())
+        self._head_norm = _head_norm(attention, self._n_queries, self._n_keys)
+        self._before, names = _norm(layer.input_layernorm), dict(layer.named_children())
         if "pre_feedforward_layernorm" in names:
-            self._after: _Norm | None = _Norm(layer.post_attention_layernorm)
-            self._between = _Norm(layer.pre_feedforward_layernorm)
-            self._last: _Norm | None = _Norm(layer.post_feedforward_layernorm)
+            self._after: _Norm | None = _norm(layer.post_attention_layernorm)
+            self._between = _norm(layer.pre_feedforward_layernorm)
+            self._last: _Norm | None = _norm(layer.post_feedforward_layernorm)
         else:
             self._after, self._last = None, None
-            self._between = _Norm(layer.post_attention_layernorm)
+            self._between = _norm(layer.post_attention_layernorm)
 
     @property
     def linears(self) -> list[torch.nn.Linear]:
@@ -157,33 +157,33 @@ class _Layer:
 
 
 class _Norm:
-    """Root-mean-square norm in float32; Llama's weight is its gain, Gemma's is one less."""
+    """Root-mean-square norm in float32: rows over their length, times gains.
 
-    def __init__(self, norm: Any) -> None:
-        self.gain, self.eps = _gain(norm), _eps(norm)
-
-    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        normed = functional.rms_norm(rows.float(), self.gain.shape, self.gain, self.eps)
-        return normed.to(rows.dtype)
-
-
-class _HeadNorm:
-    """The norms of queries and keys, each head by itself, in one go."""
+    The same as transformers' own, with half as many operations.
+    """
 
     def __init__(self, gains: torch.Tensor, eps: float) -> None:
-        self.gains, self.eps = gains, eps
+        size = gains.shape[-1]
+        self._gains = gains * size**0.5
+        self._least = torch.tensor((size * eps) ** 0.5, device=gains.device)
 
-    @classmethod
-    def of(cls, attention: Any, n_queries: int, n_keys: int) -> "_HeadNorm | None":
-        """That of an attention module, if it has one."""
-        if not hasattr(attention, "q_norm"):
-            return None
-        gains = [_gain(attention.q_norm)] * n_queries + [_gain(attention.k_norm)] * n_keys
-        return cls(torch.stack(gains), _eps(attention.q_norm))
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True, dtype=torch.float32)
+        normed: torch.Tensor = rows * self._gains
+        return normed.div_(torch.hypot(length, self._least)).to(rows.dtype)
 
-    def __call__(self, heads: torch.Tensor) -> torch.Tensor:
-        normed: torch.Tensor = functional.rms_norm(heads.float(), heads.shape[-1:], eps=self.eps)
-        return (normed * self.gains).to(heads.dtype)
+
+def _norm(norm: Any) -> _Norm:
+    """That of a norm module; Llama's weight is its gain, Gemma's is one less."""
+    return _Norm(_gain(norm), _eps(norm))
+
+
+def _head_norm(attention: Any, n_queries: int, n_keys: int) -> _Norm | None:
+    """The norms of queries and keys, each head by itself, in one go; None where there are none."""
+    if not hasattr(attention, "q_norm"):
+        return None
+    gains = [_gain(attention.q_norm)] * n_queries + [_gain(attention.k_norm)] * n_keys
+    return _Norm(torch.stack(gains), _eps(attention.q_norm))
 
 
 @torch.no_grad()
