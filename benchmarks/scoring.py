@@ -1,6 +1,7 @@
 """Scoring texts: time, memory and agreement, beside the libraries made for it.
 
-Memory is measured in a process of its own: ``python -m benchmarks.scoring MODEL DTYPE WHAT``.
+Memory is measured in a process of its own:
+``python -m benchmarks.scoring MODEL DTYPE WHAT N_TOKENS``.
 """
 
 import json
@@ -22,7 +23,7 @@ from core.engines.local.predictor import Predictor
 from core.tokens import ScoredText
 
 N_TOKENS = 1000
-N_WRITTEN = 100  # the longest text that a demo writes at once
+N_WRITTEN = (100, 400)  # the most tokens that a demo writes at once; and a text of several goes
 MB = 1e6
 
 
@@ -54,7 +55,7 @@ def scoring_rows(subject: Subject, peers: list[Peer]) -> Iterator[Row]:
     ours, edited = median(seconds["ours"]), median(seconds["again"])
     yield Row("scored again after one changed word at the end", ours / edited, 10,
               at_least=True, detail=f"{ours:.2f} s, then {edited:.3f} s")  # fmt: skip
-    memory = extra_memory(subject, "score")
+    memory = extra_memory(subject, "score", N_TOKENS)
     for peer in peers:
         theirs = median(seconds[peer.name])
         yield Row(f"speed against {peer.name}", theirs / ours, 1.0, at_least=True,
@@ -80,7 +81,8 @@ def long_rows(subject: Subject) -> Iterator[Row]:
     """The longest text there may be: memory, and when its first colours come."""
     text = subject.words(LONG_TOKENS, 3)
     seconds = seconds_of(lambda: subject.fresh().score(text, 10, None))
-    yield Row("4,000 tokens: memory", extra_memory(subject, "long") / MB, 1200, unit="MB",
+    memory = extra_memory(subject, "score", LONG_TOKENS)
+    yield Row("4,000 tokens: memory", memory / MB, 1200, unit="MB",
               detail=f"{seconds:.1f} s in all")  # fmt: skip
     yield Row("4,000 tokens: first colours", first_colours(subject, text), 1, unit="s")
 
@@ -105,35 +107,37 @@ def memory_rows(subject: Subject) -> Iterator[Row]:
 
     Without what the engine keeps so that going back costs nothing; and with it.
     """
-    theirs = extra_memory(subject, "generate")
-    ours, kept = extra_memory(subject, "decode"), extra_memory(subject, "kept")
-    yield Row("decode: memory against generate", ours / theirs, 0.25,
-              detail=f"{ours / MB:.0f} against {theirs / MB:.0f} MB")  # fmt: skip
-    yield Row("decode, every distribution kept: memory against generate", kept / theirs,
-              detail=f"{kept / MB:.0f} MB")  # fmt: skip
+    for n in N_WRITTEN:
+        theirs = extra_memory(subject, "generate", n)
+        ours, kept = extra_memory(subject, "decode", n), extra_memory(subject, "kept", n)
+        yield Row(f"decode of {n} tokens: memory against generate", ours / theirs, 0.25,
+                  detail=f"{ours / MB:.0f} against {theirs / MB:.0f} MB")  # fmt: skip
+        yield Row("the same, every distribution kept: memory against generate", kept / theirs,
+                  detail=f"{kept / MB:.0f} MB")  # fmt: skip
 
 
-def extra_memory(subject: Subject, what: str) -> int:
+def extra_memory(subject: Subject, what: str, n_tokens: int) -> int:
     """Extra bytes of some work in a fresh process."""
     info = subject.engine.info
-    command = [sys.executable, "-m", "benchmarks.scoring", info.name, info.dtype, what]
+    work = [info.name, info.dtype, what, str(n_tokens)]
+    command = [sys.executable, "-m", "benchmarks.scoring", *work]
     return int(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
 
 
-def _work(subject: Subject, predictor: Predictor, what: str) -> None:
+def _work(subject: Subject, predictor: Predictor, what: str, n_tokens: int) -> None:
     prompt = subject.words(PROMPT_TOKENS, 5)
     if what == "generate":
-        generated(subject, prompt, N_WRITTEN)
+        generated(subject, prompt, n_tokens)
     elif what in {"decode", "kept"}:
-        for _ in range(N_WRITTEN):
+        for _ in range(n_tokens):
             prompt = (*prompt, int(predictor.next(prompt).top(20)[0]))
     else:
-        predictor.score(subject.words(N_TOKENS if what == "score" else LONG_TOKENS, 6), 10, None)
+        predictor.score(subject.words(n_tokens, 6), 10, None)
 
 
 if __name__ == "__main__":
-    measured, asked = Subject.of(sys.argv[1], sys.argv[2]), sys.argv[3]
+    measured, asked, n_asked = Subject.of(sys.argv[1], sys.argv[2]), sys.argv[3], int(sys.argv[4])
     warm = measured.fresh(remembers=asked != "decode")
     warm.score(measured.words(20, 4), 10, None)
     generated(measured, measured.words(20, 4))
-    print(extra_bytes(lambda: _work(measured, warm, asked)))
+    print(extra_bytes(lambda: _work(measured, warm, asked, n_asked)))

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from core.config import Settings
 from core.engines import open_engine
+from core.engines.local import scheduler
 from core.engines.local.limits import Limits
 from core.engines.local.predictor import Predictor
 from core.engines.local.zero import LentPredictor
@@ -28,6 +29,7 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, suppress_health_check=SLOW_IS_FINE)
 settings.load_profile("lab")
+scheduler.IDLE_SECONDS = 5.0  # so long an engine that a test is done with is still in memory
 
 
 def opened(model, **chosen):

@@ -19,7 +19,7 @@ _OPEN: "weakref.WeakSet[Scheduler]" = weakref.WeakSet()
 CLOSING_SECONDS = 5.0
 GATHER_SECONDS = 0.003  # those who come within this time of each other are served together,
 LONGEST_GATHER = 0.05  # as long as more of them come
-IDLE_SECONDS = 5.0  # the thread ends when nothing came for so long
+IDLE_SECONDS = 60.0  # the thread ends when nothing came for so long; a new one is slow at first
 QUIET_SECONDS = 0.15  # nobody asked for so long: time to look ahead
 
 
