@@ -5,18 +5,18 @@ until it writes its own end-of-turn. Everything is one list of ids: a template w
 each turn once, and nothing that stands is ever written again.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from core import charts, chat, limits, template_facts, tool_form
+from core import charts, limits
 from core.branches import Branches
 from core.conversation import Conversation, open_message, with_open_turn, with_turn_ended
 from core.engines import Engine
 from core.errors import InputError, NoChatTemplate
 from core.link_states import ChatLink
-from core.snippets import chat_code
 from demos import Demo
 from demos.ui import (
     breaking,
@@ -31,7 +31,13 @@ from demos.ui import (
     writing,
 )
 from demos.ui.breaking import Breaking
-from demos.ui.chat_look import document_facts, document_strip, reply_chart
+from demos.ui.chat_look import (
+    document_code,
+    document_facts,
+    document_strip,
+    reply_chart,
+    template_note,
+)
 from demos.ui.component import TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import examples, text_box
@@ -54,7 +60,7 @@ def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, An
 
     With no message it is the document as it stands.
     """
-    talk, note = past.now, _note(engine, past.now, system)
+    talk, note = past.now, template_note(engine, past.now, system)
     if not str(user).strip():
         return document_strip(engine, talk.rendered, talk, len(talk)), note
     _check_message(system, user)
@@ -64,9 +70,26 @@ def preview(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, An
 
 def end_turn(engine: Engine, past: Past, system: str, user: str) -> tuple[Any, ...]:
     """Write the user's turn with the template and open the model's; empties the message box."""
+    after = _with_turn_ended(engine, past, system, user)
+    return (*STEPS.look_at_end(engine, after), "", template_note(engine, after.now, system))
+
+
+def ending_turn(engine: Engine, past: Past, system: str, user: str) -> Iterator[tuple[Any, ...]]:
+    """The same in two steps: the document at once, then what is predicted after it.
+
+    The box is free from the first on: what is typed into it meanwhile stays.
+    """
+    after = _with_turn_ended(engine, past, system, user)
+    talk = after.now
+    strip = document_strip(engine, talk.rendered, talk, len(talk))
+    waiting = gr.update(**views.no_candidates("The model reads the turn…"))
+    yield after, strip, waiting, *[gr.skip()] * 4, "", template_note(engine, talk, system)
+    yield (*STEPS.look_at_end(engine, after), gr.skip(), gr.skip())
+
+
+def _with_turn_ended(engine: Engine, past: Past, system: str, user: str) -> Past:
     _check_message(system, user)
-    talk = with_turn_ended(engine, _taken_up(engine, past.now), system, user)
-    return (*STEPS.look_at_end(engine, past.go(talk)), "", _note(engine, talk, system))
+    return past.go(with_turn_ended(engine, _taken_up(engine, past.now), system, user))
 
 
 def _taken_up(engine: Engine, talk: Conversation) -> Conversation:
@@ -93,7 +116,7 @@ def show(engine: Engine, past: Past, position: int) -> View:
         blank = gr.update(**views.no_candidates("End your turn: then the model predicts."))
         return past, strip, blank, gr.update(facts=[]), None, "", tree
     listing = views.position_view(engine, talk.ids, position, N_LISTED)
-    code = _code(engine, talk)
+    code = document_code(engine, talk)
     facts = document_facts(engine, talk)
     if position == 0:
         return past, strip, gr.update(**listing), gr.update(facts=facts), None, code, tree
@@ -106,20 +129,6 @@ def show(engine: Engine, past: Past, position: int) -> View:
 STEPS = Writing(show)
 REPLIES = Replying(STEPS, lambda engine, talk: document_strip(engine, talk.rendered, talk, None))
 BREAKS = Breaking(STEPS, REPLIES.strip)
-
-
-def _code(engine: Engine, talk: Conversation) -> str:
-    given = (talk.first_messages, talk.tools)
-    names = [engine.vocabulary.token(i).text for i in engine.vocabulary.specials]
-    return chat_code(
-        engine.info,
-        *given,
-        talk.ids,
-        talk.n_templated,
-        template=talk.template,
-        add_generation_prompt=talk.begun_open,
-        hide=not talk.control_tokens and chat.spells_special(given, names),
-    )
 
 
 def undo(engine: Engine, past: Past, user: str) -> tuple[Any, ...]:
@@ -150,21 +159,9 @@ def first_view(
         return past, *[gr.skip()] * 7, gr.update(value=str(error), visible=True)
 
 
-def _note(engine: Engine, talk: Conversation, system: str) -> Any:
-    """What is to be known about the template, as a line of its own; hidden when nothing is."""
-    notes = [engine.info.chat_note] if engine.info.chat_note and not talk.template else []
-    if talk.ids:
-        notes += [tool_form.NOTE] if talk.template else []
-        # as it was first written: the document itself may have been changed since
-        notes += template_facts.notes(engine, talk.first_messages, talk.tools, talk.template)
-        if talk.system.strip() != str(system).strip():
-            notes.append("The system prompt stands at the start: “New chat” lets you change it.")
-    return gr.update(value=" ".join(notes), visible=bool(notes))
-
-
 def follow(engine: Engine, past: Past, system: str, edited: Any) -> tuple[Any, ...]:
     """(note, *what the messages panel shows) of the document as it stands."""
-    return (_note(engine, past.now, system), *messages.follow(engine, past, edited))
+    return (template_note(engine, past.now, system), *messages.follow(engine, past, edited))
 
 
 def fold(engine: Engine, folded: Any) -> Any:
@@ -191,7 +188,7 @@ def restore(engine: Engine, state: ChatLink) -> tuple[Any, ...]:
     system, past = SYSTEM if system is None else system, Branches.of(Conversation()).go(talk)
     view = show(engine, past, links.position_of(state, len(talk)))
     view = writing.with_selection(engine, view, links.span_at(state, len(talk)))
-    view, note = writing.with_ahead(engine, view, state.ahead), _note(engine, talk, system)
+    view, note = writing.with_ahead(engine, view, state.ahead), template_note(engine, talk, system)
     if not talk.ids:
         try:
             view = (past, preview(engine, past, system, state.text)[0], *view[2:])
@@ -208,7 +205,7 @@ def retyped(engine: Engine, query: Any, past: Past, system: str, user: str) -> t
     if state and state.messages and talk.ids and state.text == user:
         linked = state.ids or talk.ids[: talk.n_templated]  # messages alone: what was written
         if linked == talk.ids:
-            return gr.skip(), _note(engine, talk, system)
+            return gr.skip(), template_note(engine, talk, system)
     return preview(engine, past, system, user)
 
 
@@ -284,7 +281,7 @@ def _connect_turns(
     past, outputs = desk.branches, desk.outputs
     typed = [past, system, user]
     ended = [
-        page.connect(trigger, end_turn, typed, [*outputs, user, note])
+        page.connect(trigger, ending_turn, typed, [*outputs, user, note])
         for trigger in (end.click, user.submit)
     ]
     for event in ended:

@@ -1,4 +1,4 @@
-"""How the document of a chat looks: its turns by role, its numbers, how surprising its reply is.
+"""How the document of a chat looks: turns by role, numbers, what is to be said of its template.
 
 Knows nothing of what may be done to it.
 """
@@ -8,12 +8,13 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from core import charts, chat
+from core import charts, chat, template_facts, tool_form
 from core.conversation import Conversation
 from core.document import Document
 from core.engines import Engine
 from core.measures import surprisal_bits
 from core.messages import ROLES
+from core.snippets import chat_code
 from core.tokens import ChatDocument
 from demos.ui import views
 from demos.ui.glossary import fact
@@ -61,3 +62,30 @@ def document_facts(engine: Engine, talk: Conversation) -> list[dict[str, str]]:
         fact("special tokens", f"{n_special:,}"),
         fact("turns", f"{len(turns):,}"),
     ]
+
+
+def template_note(engine: Engine, talk: Conversation, system: str) -> Any:
+    """What is to be known about the template, as a line of its own; hidden when nothing is."""
+    notes = [engine.info.chat_note] if engine.info.chat_note and not talk.template else []
+    if talk.ids:
+        notes += [tool_form.NOTE] if talk.template else []
+        # as it was first written: the document itself may have been changed since
+        notes += template_facts.notes(engine, talk.first_messages, talk.tools, talk.template)
+        if talk.system.strip() != str(system).strip():
+            notes.append("The system prompt stands at the start: “New chat” lets you change it.")
+    return gr.update(value=" ".join(notes), visible=bool(notes))
+
+
+def document_code(engine: Engine, talk: Conversation) -> str:
+    """The lines that write the same document with transformers."""
+    given = (talk.first_messages, talk.tools)
+    names = [engine.vocabulary.token(i).text for i in engine.vocabulary.specials]
+    return chat_code(
+        engine.info,
+        *given,
+        talk.ids,
+        talk.n_templated,
+        template=talk.template,
+        add_generation_prompt=talk.begun_open,
+        hide=not talk.control_tokens and chat.spells_special(given, names),
+    )

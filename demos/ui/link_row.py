@@ -166,23 +166,24 @@ def linked_state(
 ) -> tuple[Any, list[str]]:
     """(state, notes) of a query; no state where it is no link, or one to another demo.
 
+    One without a version is told that, if it says anything that a link to this demo would.
     ``home`` is the demo that says so where the link is about none of the demos ``on_page``.
     """
-    if not isinstance(query, Mapping) or "v" not in query:
+    if not isinstance(query, Mapping):
         return None, []
+    is_link = "v" in query
     about = _named(query.get("demo", slug)) or home
     if about == slug:
-        return from_query(query, slug)
+        state, notes = from_query(query, slug)
+        return (state if is_link else None), notes
     # a question of the course has its own way to the page of its demo
-    nobody_else = slug == home and about not in on_page and "q" not in query
+    nobody_else = is_link and slug == home and about not in on_page and "q" not in query
     return None, [ELSEWHERE] if nobody_else else []
 
 
 def linked_tab(query: Any) -> str | None:
-    """The demo a query links to, for a page with tabs; None where it is no link to one."""
-    if not isinstance(query, Mapping) or not {"v", "demo"} <= query.keys():
-        return None
-    return _named(query["demo"])
+    """The demo a query links to, for a page with tabs; None where it names none."""
+    return _named(query.get("demo")) if isinstance(query, Mapping) else None
 
 
 def _named(slug: Any) -> str | None:

@@ -29,7 +29,8 @@ View = tuple[Any, ...]
 HINT = (
     "Keys: <kbd>←</kbd> <kbd>→</kbd> move in the strip, <kbd>1</kbd> to <kbd>9</kbd> choose, "
     "<kbd>Enter</kbd> takes the first, <kbd>Backspace</kbd> undoes. Drag over tokens, or "
-    "<kbd>Shift</kbd>-click, for the sum of their bits."
+    "<kbd>Shift</kbd>-click, for the sum of their bits. A choice at an earlier token begins a new "
+    "path; the old one is kept among the paths below."
 )
 # for desk_keys.js
 STEP = "lab-step"  # a button that takes a step of its own: keys and clicks wait until it is shown

@@ -78,6 +78,20 @@ def test_end_turn_is_what_the_template_writes(engine):
     assert past.undo().now == empty().now
 
 
+def test_a_turn_that_ends_frees_the_box_before_the_model_has_read_it(engine):
+    """First the document and an empty box, then what is predicted; the box is then left alone."""
+    past, wanted = empty(), ended(engine)
+    first, second = chat_demo.ending_turn(engine, past, SYSTEM, USER)
+    assert first[0] == second[0] == wanted[0]
+    assert chip_ids(first[1]) == chip_ids(wanted[1])
+    assert first[2]["rows"] == []
+    assert second[2]["rows"] == wanted[2]["rows"]
+    assert first[7:] == ("", wanted[8])
+    assert all(map(skipped, second[7:]))
+    with pytest.raises(InputError):
+        next(chat_demo.ending_turn(engine, past, SYSTEM, "  "))
+
+
 def test_an_empty_system_prompt_is_left_out(engine):
     """Without a system prompt no system message is given to the template."""
     past = ended(engine, system="  ")[0]

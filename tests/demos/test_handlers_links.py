@@ -616,11 +616,22 @@ def test_there_is_no_embed_code_before_there_is_a_link():
 
 
 def test_a_link_opens_its_tab():
-    """Only a link chooses a tab."""
-    assert link_row.linked_tab({"v": "1", "demo": "sampling"}) == "sampling"
+    """Only the name of a demo chooses a tab; the name alone is enough."""
+    for query in ({"v": "1", "demo": "sampling"}, {"demo": "sampling"}):
+        assert link_row.linked_tab(query) == "sampling"
     unknown = ({"v": "1", "demo": "x"}, {"v": "1", "demo": []})
-    for query in (None, {}, {"v": "1"}, {"demo": "sampling"}, *unknown):
+    for query in (None, {}, {"v": "1"}, *unknown):
         assert link_row.linked_tab(query) is None
+
+
+def test_a_link_without_its_version_says_so():
+    """Its demo opens as it always does, with the sentence; a name alone needs no version."""
+    query = {"demo": "sampling", "text": "x"}
+    state, (note,) = link_row.linked_state(query, "sampling")
+    assert state is None
+    assert "v=1" in note
+    assert link_row.linked_state(query, "surprisal") == (None, [])
+    assert link_row.linked_state({"demo": "sampling", "embed": "1"}, "sampling") == (None, [])
 
 
 def test_what_a_link_selected_stays_while_its_text_stands(toy):

@@ -189,9 +189,11 @@ class Predictor:
     def _distributions_of(self, rows: torch.Tensor) -> Iterator[Distribution]:
         for start in range(0, len(rows), self._rows_at_once):
             logits = self.model.logits(rows[start : start + self._rows_at_once])
-            for row, normalizer in zip(logits, log_normalizers(logits), strict=True):
-                # memory of its own: distributions are forgotten one by one
-                yield Distribution((row - normalizer).cpu().numpy())
+            normalizers = log_normalizers(logits).cpu().numpy()
+            for row, normalizer in zip(logits.cpu().numpy(), normalizers, strict=True):
+                # memory of its own, for rows are forgotten one by one; and numpy's, which fits
+                # where an earlier one was: torch's is aligned and leaves as much unused beside it
+                yield Distribution(row - normalizer)
 
     def _pin(self, documents: Sequence[Document]) -> dict[Document, list[Node]]:
         """The paths of the documents, as many as there is room for beside what is under way.
