@@ -25,7 +25,10 @@ THEME = gr.themes.Base(
     spacing_size=gr.themes.sizes.spacing_md,
 )
 
+# Gradio keeps what a style sheet says for phones to the contents, and hides but half of its footer
+FOOTER = "@media (max-width: 640px) { footer .divider { display: none; } }"
 HEAD = f"""
+<style>{FOOTER}</style>
 <script>{DESK_KEYS}</script>
 <script>{EMBED}</script>
 """
