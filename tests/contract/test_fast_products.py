@@ -126,8 +126,9 @@ def test_onednn_is_left_as_it_was(monkeypatch):
     """The way without oneDNN switches it off for its own product alone, also when that fails."""
     onednn = torch.backends.mkldnn
     product = fast_products.without_onednn(torch.randn(16, 24))
+    monkeypatch.setattr(onednn, "enabled", onednn.enabled)
     for was in (False, True):
-        monkeypatch.setattr(onednn, "enabled", was)
+        monkeypatch.setattr(fast_products, "HAS_ONEDNN", was)
         product(torch.randn(1, 24))
         with pytest.raises(RuntimeError):
             product(torch.randn(1, 25))

@@ -19,6 +19,7 @@ SMALL_BYTES = 1 << 18  # of weights that no way is worth it for
 PROBES = 3
 MOST_COPIED_BYTES = 3 << 30  # of weights; a larger model is not held twice
 COLD_BYTES = 64 << 20  # so many are read, from memory and not from a cache
+HAS_ONEDNN = bool(torch.backends.mkldnn.enabled)  # read once: another thread may have it off
 
 
 class Way(NamedTuple):
@@ -53,11 +54,11 @@ def without_onednn(weight: torch.Tensor) -> Product:
     onednn: Any = torch.backends.mkldnn
 
     def product(row: torch.Tensor) -> torch.Tensor:
-        was, onednn.enabled = onednn.enabled, False
+        onednn.enabled = False
         try:
             return torch.mv(weight, row[0])[None]
         finally:
-            onednn.enabled = was
+            onednn.enabled = HAS_ONEDNN
 
     return product
 
