@@ -109,11 +109,12 @@ def reshape(distribution: Distribution, sampler: Sampler) -> SampledDistribution
     distribution whose tail is unknown only the given tokens can be left: exact when a
     stage cuts among them, as no unknown one would have stayed.
     """
+    if sampler.greedy:  # the best is found without an order of all
+        best = distribution.top(1)
+        mass = float(np.exp(distribution.logprob_of(best[0])))
+        return SampledDistribution(best, np.ones(1), (Stage("greedy", 1, mass),))
     ids = distribution.order
     logprobs = distribution.logprob_by_id[ids].astype(np.float64)
-    if sampler.greedy:
-        mass = float(np.exp(logprobs[0]))
-        return SampledDistribution(ids[:1], np.ones(1), (Stage("greedy", 1, mass),))
     with np.errstate(over="ignore"):  # near temperature 0 all but the best go to -inf
         scaled = (logprobs - logprobs[0]) / sampler.temperature
     n_kept, stages, exact = len(ids), [], distribution.complete
