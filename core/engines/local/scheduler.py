@@ -90,7 +90,7 @@ class Scheduler:
                 job.arrived = time.monotonic()
                 self._lines[job.urgency].append(job)
                 if job.urgency < Urgency.LOOKAHEAD:
-                    self._last_request = time.monotonic()
+                    self._last_request = job.arrived
             if not self._running:
                 self._running = True
                 self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
