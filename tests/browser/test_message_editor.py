@@ -124,6 +124,7 @@ def test_the_weather_example_in_the_tool_form(demo):
 def test_the_database_example(demo):
     """A call and its result, each in the turn that the note beside it names."""
     demo.button("Example: database").click()
+    expect(notes(demo)).to_contain_text("writes nothing of them")  # what is below moves with it
     demo.root.get_by_role("radio", name="Token Lab's tool form").check()
     word = demo.root.locator(".lab-message-word")
     expect(word.nth(3)).to_have_text("written in a turn “user”")
@@ -169,6 +170,7 @@ def test_hostile_text_is_text(demo):
     """Code in messages, tools and calls is written as text, everywhere it is shown."""
     content(demo, 2).fill(HOSTILE)
     demo.box("Tools the model may call").fill(json.dumps([{"name": HOSTILE}]))
+    expect(notes(demo)).to_contain_text("writes nothing of them")
     demo.root.get_by_role("radio", name="Token Lab's tool form").check()
     expect(notes(demo)).to_contain_text("tokens in these turns")
     write(demo)

@@ -66,10 +66,13 @@ class Plain:
 
 
 class Watched:
-    """A packed model that counts its passes, and waits at a gate when it is given one."""
+    """A packed model that counts its passes, and waits at a gate when it is given one.
+
+    ``n_ended``: tokens of the longest document of each pass, in the order the passes ended.
+    """
 
     def __init__(self, model):
-        self.model, self.n_computed, self.gate = model, [], None
+        self.model, self.n_computed, self.n_ended, self.gate = model, [], [], None
         self.at_gate = threading.Event()
         self.n_at_once = self.most_at_once = 0
         self.logits, self.output, self.in_pieces = model.logits, model.output, model.in_pieces
@@ -91,6 +94,7 @@ class Watched:
             return self.model.compute(paths, wanted, pause)
         finally:
             self.n_at_once -= 1
+            self.n_ended.append(max(map(len, paths)))
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
@@ -424,20 +428,16 @@ def test_a_click_ends_before_the_prompt_that_waits_with_it(watched):
 
     The layers are the same for a pass and the pass inside it; only the inner one's pause counts.
     """
-    predictor, ended = Predictor(watched, ROOMY), []
+    predictor = Predictor(watched, ROOMY)
     watched.gate = gate = threading.Event()
     text, prompt, click = tuple(range(40)), tuple(range(45, 1, -1)), (7, 7)
     scoring = threading.Thread(target=predictor.score, args=(text, TOP_N, None), daemon=True)
     scoring.start()
     assert watched.at_gate.wait(SECONDS)
 
-    def ask(name, ids):
-        predictor.next_of_each([ids])
-        ended.append(name)
-
     asking = [
-        threading.Thread(target=ask, args=question, daemon=True)
-        for question in [("prompt", prompt), ("click", click)]
+        threading.Thread(target=predictor.next_of_each, args=([ids],), daemon=True)
+        for ids in (prompt, click)
     ]
     for thread in asking:
         thread.start()
@@ -449,7 +449,7 @@ def test_a_click_ends_before_the_prompt_that_waits_with_it(watched):
     for thread in [*asking, scoring]:
         thread.join(SECONDS)
         assert not thread.is_alive()
-    assert ended == ["click", "prompt"]
+    assert watched.n_ended == [len(click), len(prompt), len(text) - 1]
     assert watched.most_at_once == 2
 
 
