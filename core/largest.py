@@ -1,4 +1,4 @@
-"""The largest of very many numbers, without looking at each more than once.
+"""The largest of very many numbers, and the order of them all, in little time.
 
 Knows nothing of what the numbers are.
 """
@@ -23,3 +23,19 @@ def nth_largest(values: NDArray[Any], n: int) -> Any:
         highest = np.argpartition(blocks.max(axis=1), n_blocks - n)[n_blocks - n :]
         values = np.concatenate((blocks[highest].ravel(), values[n_blocks * BLOCK :]))
     return np.partition(values, len(values) - n)[len(values) - n]
+
+
+def largest_first(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The places of all values, the largest first, equal ones by place; none may be NaN.
+
+    As ``np.argsort(-values, kind="stable")``, in half the time: whole numbers, each a value's
+    bits above its place, are all different, so that any sort will do, and numpy has a fast one.
+    """
+    bits = np.subtract(0, values, dtype=np.float32).view(np.int32)  # 0 - 0 has no sign
+    # a float's bits grow with it, read as a whole number; below 0 they shrink
+    keys = np.where(bits < 0, bits ^ 0x7FFFFFFF, bits).astype(np.int64)
+    keys <<= 32
+    keys |= np.arange(len(values))
+    keys.sort()
+    keys &= 0xFFFFFFFF
+    return keys

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import NoPrediction
-from core.largest import nth_largest
+from core.largest import largest_first, nth_largest
 
 LN2 = float(np.log(2.0))
 Ids = Sequence[int]
@@ -129,7 +129,7 @@ class Distribution:
     @cached_property
     def order(self) -> Ints:
         """All ids the engine gave, most likely first; equal ones by lowest id."""
-        order = np.argsort(-self.logprob_by_id, kind="stable")
+        order = largest_first(self.logprob_by_id)
         return order[: int(np.count_nonzero(np.isfinite(self.logprob_by_id)))]
 
     @cached_property

@@ -135,9 +135,10 @@ class Page:
 
         ``latest_only``: while one call runs, only the newest of those that follow is
         kept (clicks, typing). A handler that does not use the model never queues behind
-        it. Of events that set the same ``gr.State`` the last one counts, but one that
-        ``gives_way`` (a look, which changes nothing) is dropped while a change is awaited; a
-        result made of a state that it ``shows`` is dropped when the state is set meanwhile.
+        it. Of events that set the same ``gr.State``, or the very same outputs, the last one
+        counts, but one that ``gives_way`` (a look, which changes nothing) is dropped while a
+        change is awaited; a result made of a state that it ``shows`` is dropped when the state
+        is set meanwhile.
         One that is ``quiet`` shows no messages. Returns the event, which a Stop button can
         cancel.
         """
@@ -156,6 +157,9 @@ class Page:
         elif shows is not None:
             place = _place(shows, inputs)
             bound = self.turns.following(bound, shows._id, len(outputs), place)
+        elif outputs:
+            shown = tuple(output._id for output in outputs)
+            bound = self.turns.in_turn(bound, shown, len(outputs), None)
         return trigger(
             bound,
             inputs=list(inputs),

@@ -2,8 +2,9 @@
 
 Events of one session may run side by side, and begin in another order than they arrived. The
 rule: what was done last counts, and it was done to what was on the screen; an older result
-that comes late is dropped, and an older stream ends. What only shows a state is dropped when
-the state is set meanwhile. Knows nothing of what the events do.
+that comes late is dropped, and an older stream ends. So it is for events that set one state,
+and for those that set the same outputs. What only shows a state is dropped when the state is
+set meanwhile. Knows nothing of what the events do.
 """
 
 import inspect
@@ -20,14 +21,15 @@ import gradio as gr
 
 from demos.ui.arrivals import number_of
 
-Key = tuple[str | None, int]
+Set = int | tuple[int, ...]  # ids: of a state, or of all outputs of an event without one
+Key = tuple[str | None, Set]
 SETTING_SECONDS = 10.0  # in which even a busy Gradio sets what a handler has returned
-MOST_KEYS = 10_000  # sessions times states; the longest unused go first
+MOST_KEYS = 50_000  # sessions times what they set; the longest unused go first
 
 
 @dataclass(eq=False)
 class Turn:
-    """An event under way that sets the state ``key``; ``number``: when it arrived.
+    """An event under way that sets ``key``; ``number``: when it arrived.
 
     ``change`` is the number of the last one that does not give way; ``before``, the event
     that counted before it. Until it is ``answered``, those that give way do.
@@ -92,11 +94,16 @@ class Turns:
             seen = None if is_old else (self._last.get(key),)
         return lambda: seen == (self._last.get(key),)
 
-    def keep(self, turn: Turn, result: Any, at: int) -> None:
-        """Remember what an event sets the state to: ``result[at]``, or all of a lone result."""
-        value = result[at] if isinstance(result, tuple) else result
+    def keep(self, turn: Turn, result: Any, at: int | None) -> None:
+        """Remember what an event sets the state to: ``result[at]``, or all of a lone result.
+
+        Nothing where ``at`` is None.
+        """
         with self._lock:
             turn.answered = True
+            if at is None:
+                return
+            value = result[at] if isinstance(result, tuple) else result
             if not _is_skip(value):
                 self._values[turn.key] = value, time.monotonic()
 
@@ -122,13 +129,14 @@ class Turns:
     def in_turn(
         self,
         handler: Callable[..., Any],
-        state_id: int,
+        sets: Set,
         n_outputs: int,
-        at: int = 0,
+        at: int | None = 0,
         gives_way: int | None = None,
     ) -> Callable[..., Any]:
-        """``handler(*values)`` for a Gradio event that sets the state ``state_id``, output ``at``.
+        """``handler(*values)`` for a Gradio event that ``sets`` a state, its output ``at``.
 
+        Or, with None for ``at``, that sets all its outputs.
         One that fails before it has a result changes nothing, and ends nothing either. One
         that ``gives_way``, with the state as its input there, is dropped while another's
         first result is awaited.
@@ -136,7 +144,7 @@ class Turns:
         nothing = _nothing(n_outputs)
 
         def begun(request: gr.Request, values: tuple[Any, ...]) -> Turn | None:
-            key, read = (request.session_hash, state_id), _read(values, gives_way)
+            key, read = (request.session_hash, sets), _read(values, gives_way)
             return self.begin(key, number_of(request), read)
 
         def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
@@ -152,7 +160,7 @@ class Turns:
         wrapped.__name__ = handler.__name__
         return wrapped
 
-    def _streamed(self, turn: Turn, results: Any, nothing: Any, at: int) -> Iterator[Any]:
+    def _streamed(self, turn: Turn, results: Any, nothing: Any, at: int | None) -> Iterator[Any]:
         with self._until_over(turn), closing(results):
             with self._handing_back(turn):
                 first = next(results, nothing)
@@ -162,7 +170,7 @@ class Turns:
                 self.keep(turn, result, at)
                 yield result
 
-    def _called(self, turn: Turn, handler: Callable[[], Any], nothing: Any, at: int) -> Any:
+    def _called(self, turn: Turn, handler: Callable[[], Any], nothing: Any, at: int | None) -> Any:
         with self._until_over(turn):
             with self._handing_back(turn):
                 result = handler()

@@ -1,6 +1,9 @@
 """Reading what handlers return, without a page."""
 
+from types import SimpleNamespace
+
 from core.errors import LabError
+from demos.ui import arrivals
 
 LONG = "a" * 1_000_000
 BAD_TEXTS = {
@@ -30,6 +33,12 @@ class Counting:
     def score(self, ids, **options):
         self.n_asked += 1
         return self._engine.score(ids, **options)
+
+
+def visitor(name, number=None):
+    """The request of a session, with the number of its arrival where it has one."""
+    scope = {} if number is None else {arrivals.NUMBER: number}
+    return SimpleNamespace(session_hash=name, request=SimpleNamespace(scope=scope))
 
 
 def last(results):

@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import gradio as gr
 import httpx
 import pytest
 import serving
-from handling import assert_sentence
+from handling import assert_sentence, visitor
 
 from core.engines.toy import ToyEngine
 from core.errors import InputError, LabError
@@ -409,8 +410,8 @@ def test_a_first_view_is_connected_when_its_trigger_is_known():
 
     app, value, answer, trigger = built(build)
     with_model, without = app.fns.values()
-    assert with_model.fn("x") == ("toy", "x")
-    assert list(without.fn("x"))[-1] == ("toy", "x")
+    assert with_model.fn(visitor("me"), "x") == ("toy", "x")
+    assert list(without.fn(visitor("me"), "x"))[-1] == ("toy", "x")
     for connected in (with_model, without):
         assert connected.targets == [(trigger._id, "change")]
         assert connected.inputs == [value]
@@ -418,6 +419,31 @@ def test_a_first_view_is_connected_when_its_trigger_is_known():
     assert with_model.concurrency_id == "model"
     assert without.concurrency_id != "model"
     assert without.concurrency_limit is None
+
+
+def test_of_two_ways_to_one_view_the_last_that_was_taken_counts():
+    """Opening a panel, then clicking a token: the panel's slow answer never covers the click's."""
+    lab, go_on = opened(), threading.Event()
+
+    def slow_at_first(engine, value):
+        if value == "opened":
+            assert go_on.wait(SECONDS)
+        return value
+
+    def build():
+        with gr.Blocks() as app:
+            page, answer, other = Page(lab, gr.HTML()), gr.JSON(), gr.JSON()
+            for shown in (answer, answer, other):
+                page.connect(gr.Button().click, slow_at_first, [gr.State()], [shown])
+        return [connected.fn for connected in app.fns.values()]
+
+    opening, click, elsewhere = built(build)
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(opening, visitor("me", 1), "opened")
+        assert click(visitor("me", 2), "clicked") == "clicked"
+        assert elsewhere(visitor("me", 3), "another view") == "another view"
+        go_on.set()
+        assert late.result(SECONDS) == gr.skip()
 
 
 @pytest.mark.parametrize("component", [Slider, Number])

@@ -4,11 +4,11 @@ import asyncio
 import subprocess
 import sys
 import threading
-from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 import serving
+from handling import visitor
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,12 +17,6 @@ from demos.ui.turns import Turns
 
 SECONDS = 20
 STATE, OTHER_STATE = 1, 2
-
-
-def visitor(name, number=None):
-    """The request of a session, with the number of its arrival where it has one."""
-    scope = {} if number is None else {arrivals.NUMBER: number}
-    return SimpleNamespace(session_hash=name, request=SimpleNamespace(scope=scope))
 
 
 def counting():
