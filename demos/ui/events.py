@@ -135,12 +135,11 @@ class Page:
 
         ``latest_only``: while one call runs, only the newest of those that follow is
         kept (clicks, typing). A handler that does not use the model never queues behind
-        it. Of events that set the same ``gr.State``, or the very same outputs, the last one
-        counts, but one that ``gives_way`` (a look, which changes nothing) is dropped while a
-        change is awaited; a result made of a state that it ``shows`` is dropped when the state
-        is set meanwhile.
-        One that is ``quiet`` shows no messages. Returns the event, which a Stop button can
-        cancel.
+        it. Of events that set the same ``gr.State``, or without one the same first output,
+        the last one counts, but one that ``gives_way`` (a look, which changes nothing) is
+        dropped while a change is awaited; a result made of a state that it ``shows`` is dropped
+        when the state is set meanwhile. One that is ``quiet`` shows no messages. Returns the
+        event, which a Stop button can cancel.
         """
         queueing: dict[str, Any] = (
             {"concurrency_id": "model"} if uses_model else {"concurrency_limit": None}
@@ -158,8 +157,7 @@ class Page:
             place = _place(shows, inputs)
             bound = self.turns.following(bound, shows._id, len(outputs), place)
         elif outputs:
-            shown = tuple(output._id for output in outputs)
-            bound = self.turns.in_turn(bound, shown, len(outputs), None)
+            bound = self.turns.in_turn(bound, outputs[0]._id, len(outputs), None)
         return trigger(
             bound,
             inputs=list(inputs),

@@ -3,8 +3,8 @@
 Events of one session may run side by side, and begin in another order than they arrived. The
 rule: what was done last counts, and it was done to what was on the screen; an older result
 that comes late is dropped, and an older stream ends. So it is for events that set one state,
-and for those that set the same outputs. What only shows a state is dropped when the state is
-set meanwhile. Knows nothing of what the events do.
+or show in one place. What only shows a state is dropped when the state is set meanwhile. Knows
+nothing of what the events do.
 """
 
 import inspect
@@ -21,8 +21,7 @@ import gradio as gr
 
 from demos.ui.arrivals import number_of
 
-Set = int | tuple[int, ...]  # ids: of a state, or of all outputs of an event without one
-Key = tuple[str | None, Set]
+Key = tuple[str | None, int]  # a session, and a state or the place where an event shows
 SETTING_SECONDS = 10.0  # in which even a busy Gradio sets what a handler has returned
 MOST_KEYS = 50_000  # sessions times what they set; the longest unused go first
 
@@ -129,14 +128,14 @@ class Turns:
     def in_turn(
         self,
         handler: Callable[..., Any],
-        sets: Set,
+        sets: int,
         n_outputs: int,
         at: int | None = 0,
         gives_way: int | None = None,
     ) -> Callable[..., Any]:
         """``handler(*values)`` for a Gradio event that ``sets`` a state, its output ``at``.
 
-        Or, with None for ``at``, that sets all its outputs.
+        Or, with None for ``at``, something that nobody reads back.
         One that fails before it has a result changes nothing, and ends nothing either. One
         that ``gives_way``, with the state as its input there, is dropped while another's
         first result is awaited.
