@@ -51,7 +51,10 @@ def test_every_column_is_that_of_the_long_way(width, kind, together, monkeypatch
 @pytest.mark.parametrize("config", [Gemma3TextConfig, LlamaConfig], ids=["capped", "plain"])
 @pytest.mark.parametrize("n_rows", [1, output_layer.FEW, output_layer.FEW + 1])
 def test_pieces_of_the_vocabulary_make_the_same_logits(config, n_rows, monkeypatch):
-    """Many rows with somebody waiting: a piece at a time, a pause before each, nothing else."""
+    """Many rows with somebody waiting: a piece at a time, a pause before each, nothing else.
+
+    Few rows stand in the room that is given, over those before; more take room of their own.
+    """
     capped = {"final_logit_softcapping": 3.0} if config is Gemma3TextConfig else {}
     shape = {
         "vocab_size": 70,
@@ -69,4 +72,9 @@ def test_pieces_of_the_vocabulary_make_the_same_logits(config, n_rows, monkeypat
     with torch.inference_mode():
         found = layer(rows, lambda: pauses.append(1))
         assert torch.allclose(found, whole(rows), rtol=0, atol=1e-6)
+        room = layer.room()
+        before = layer(-rows, room=room)
+        assert torch.equal(layer(rows, room=room), found)
+        assert torch.equal(before, found) == (n_rows <= output_layer.FEW)
+        assert whole.room() is None
     assert len(pauses) == (3 if n_rows > output_layer.FEW else 0)

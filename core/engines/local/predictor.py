@@ -11,6 +11,7 @@ from contextlib import suppress
 from itertools import chain, pairwise, zip_longest
 from typing import Any
 
+import numpy as np
 import torch
 
 from core.engines import ScoreReport
@@ -50,6 +51,7 @@ class Predictor:
         self._ahead_lock = threading.Lock()
         fitting = max(1, LOGITS_BYTES // (4 * model.output.vocab_size))
         self._rows_at_once = min(fitting, LOGITS_ROWS)
+        self._room = model.output.room()
         self._scheduler = Scheduler(self._join, self._do_pass)
 
     def next(self, document: Document, *, may_grow: bool = True) -> Distribution:
@@ -188,12 +190,14 @@ class Predictor:
     @torch.inference_mode()
     def _distributions_of(self, rows: torch.Tensor) -> Iterator[Distribution]:
         for start in range(0, len(rows), self._rows_at_once):
-            logits = self.model.logits(rows[start : start + self._rows_at_once])
-            normalizers = log_normalizers(logits).cpu().numpy()
-            for row, normalizer in zip(logits.cpu().numpy(), normalizers, strict=True):
+            logits = self.model.logits(rows[start : start + self._rows_at_once], room=self._room)
+            normalizers = log_normalizers(logits)
+            for row, normalizer in zip(logits.cpu(), normalizers.cpu(), strict=True):
                 # memory of its own, for rows are forgotten one by one; and numpy's, which fits
                 # where an earlier one was: torch's is aligned and leaves as much unused beside it
-                yield Distribution(row - normalizer)
+                logprobs = np.empty(len(row), dtype=np.float32)
+                torch.sub(row, normalizer, out=torch.from_numpy(logprobs))
+                yield Distribution(logprobs)
 
     def _pin(self, documents: Sequence[Document]) -> dict[Document, list[Node]]:
         """The paths of the documents, as many as there is room for beside what is under way.

@@ -62,7 +62,9 @@ class WholeModel:
         given = self._model(ids, logits_to_keep=1, use_cache=False, output_hidden_states=True)
         return given.hidden_states[-1][0, -1], given.logits[0, -1].float()
 
-    def logits(self, rows: torch.Tensor, pause: Pause | None = None) -> torch.Tensor:
+    def logits(
+        self, rows: torch.Tensor, pause: Pause | None = None, room: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The rows are logits already."""
         return rows.float()
 
