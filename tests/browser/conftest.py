@@ -280,10 +280,15 @@ def open_tab():
 
 @pytest.fixture
 def open_page():
-    """A function: a demo on a page of its own, alive."""
+    """A function: a demo on a page of its own, alive and at rest.
+
+    What follows a first view moves what is below it, and a click that it moves under is none.
+    """
 
     def opened(page):
-        return Demo(page, page.locator(".lab-demo")).wait_until_alive()
+        demo = Demo(page, page.locator(".lab-demo")).wait_until_alive()
+        demo.expect_quiet()
+        return demo
 
     return opened
 
