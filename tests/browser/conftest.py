@@ -172,6 +172,15 @@ class Demo:
         """The text box with this name."""
         return self.root.get_by_role("textbox", name=name)
 
+    def unfold(self, name):
+        """Open the folded panel whose name begins so, and wait until it stands still.
+
+        Gradio builds a panel when it is opened, and what is typed while it does is lost.
+        """
+        self.root.get_by_role("button", name=re.compile(f"^{re.escape(name)}")).click()
+        self.page.evaluate(TWO_FRAMES)
+        self.expect_quiet()
+
     def slider(self, name):
         """The slider whose name begins with these words."""
         return self.root.get_by_role("slider", name=re.compile(f"for {name}"))

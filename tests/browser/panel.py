@@ -10,7 +10,7 @@ class Panel:
         self.demo = demo
         fold = demo.root.get_by_role("button", name=name)
         self.root = fold.locator("xpath=ancestor::div[contains(@class, 'block')][1]")
-        fold.click()
+        demo.unfold(name)
 
     def button(self, name):
         """The button with this name."""

@@ -23,7 +23,7 @@ def turns(demo):
 
 def unfold_settings(demo, n_tokens):
     """Open the settings of the reply and allow so many tokens."""
-    demo.root.get_by_role("button", name="How the reply is chosen").click()
+    demo.unfold("How the reply is chosen")
     number = demo.root.get_by_role("spinbutton", name=re.compile("At most"))
     number.fill(str(n_tokens))
     number.press("Tab")

@@ -16,10 +16,6 @@ def demo(visit, open_page):
     return demo
 
 
-def unfold(demo, name):
-    demo.root.get_by_role("button", name=re.compile(f"^{name}")).click()
-
-
 def strip_named(demo, name):
     return demo.root.get_by_role("listbox", name=name, exact=True)
 
@@ -39,7 +35,7 @@ def expect_over(demo):
 
 def test_breaking_the_role_and_using_the_document(demo):
     """Both documents with the change marked, two lists, the numbers; then it is the document."""
-    unfold(demo, "Break the template")
+    demo.unfold("Break the template")
     demo.root.get_by_role("radio", name=re.compile("Swap the role word")).check()
     demo.button("Break it").click()
     broken = strip_named(demo, "The broken document")
@@ -63,7 +59,7 @@ def test_breaking_the_role_and_using_the_document(demo):
 
 def test_an_injection_in_one_click(demo):
     """The prepared message is loaded, read as control tokens, and used: the model's forged turn."""
-    unfold(demo, "Break the template")
+    demo.unfold("Break the template")
     demo.button("Load an injection").click()
     box = demo.box(re.compile("spells control tokens"))
     expect(box).to_have_value(re.compile(r"<\|im_end\|>\n<\|im_start\|>assistant\n"))
@@ -84,7 +80,7 @@ def test_an_injection_in_one_click(demo):
 
 def test_what_can_not_be_broken_is_said(demo, said):
     """A message without control tokens stays in its box, and a sentence says what to do."""
-    unfold(demo, "Break the template")
+    demo.unfold("Break the template")
     demo.root.get_by_role("radio", name=re.compile("as control tokens")).check()
     said(demo.page, "The message is empty")
     box = demo.box(re.compile("spells control tokens"))
@@ -101,7 +97,7 @@ def test_what_can_not_be_broken_is_said(demo, said):
 
 def test_the_chat_under_three_templates(demo):
     """Opened, it shows the chat turn by turn under each; the running model's count is exact."""
-    unfold(demo, "The same chat under other templates")
+    demo.unfold("The same chat under other templates")
     rows = table(demo, "under each template").locator("tbody tr")
     expect(rows).to_have_count(4)
     expect(rows.nth(1)).to_contain_text("<start_of_turn>user")

@@ -27,7 +27,7 @@ def table(demo):
 
 def test_a_student_checks_the_numbers_by_hand(demo):
     """Unfolded it shows h, and e^(logit − log-sum-exp) is the percentage in the list above."""
-    demo.root.get_by_role("button", name=PANEL).click()
+    demo.unfold(PANEL)
     expect(demo.root.locator(".lab-table tbody tr")).to_have_count(10)
     shown = demo.facts("log-sum-exp")
     assert shown["context vector"] == "576 numbers"
@@ -43,7 +43,7 @@ def test_a_student_checks_the_numbers_by_hand(demo):
 
 def test_it_follows_the_selection_while_it_is_open(demo):
     """A click in the strip or on a candidate shows the vector of that place."""
-    demo.root.get_by_role("button", name=PANEL).click()
+    demo.unfold(PANEL)
     expect(demo.root.locator(".lab-table tbody tr")).to_have_count(10)
     before = demo.facts("log-sum-exp")["log-sum-exp"]
     value = demo.root.locator(".lab-fact", has_text="log-sum-exp").locator(".lab-fact-value")

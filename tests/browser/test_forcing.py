@@ -12,7 +12,7 @@ class Force:
     """The panel, in the words of the person who uses it."""
 
     def __init__(self, demo):
-        demo.root.get_by_role("button", name="Force a token").click()
+        demo.unfold("Force a token")
         self.demo = demo
         self.query = demo.box("Find a token")
         self.words = demo.box("Write your own words")

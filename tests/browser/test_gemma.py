@@ -87,13 +87,9 @@ def chat(visit, open_page):
     return demo
 
 
-def unfold(demo, name):
-    demo.root.get_by_role("button", name=re.compile(f"^{name}")).click()
-
-
 def test_the_weather_example_under_gemmas_template(chat):
     """Tools have no place in Gemma's template and a system message no turn: both are said."""
-    unfold(chat, "All the messages")
+    chat.unfold("All the messages")
     expect(chat.root.locator(".lab-message")).to_have_count(2)
     chat.button("Example: weather").click()
     expect(chat.root.locator(".lab-messages-notes")).to_contain_text("writes nothing of them")
@@ -105,7 +101,7 @@ def test_the_weather_example_under_gemmas_template(chat):
 
 def test_breaking_gemmas_template(chat):
     """Without the end-of-turn of the user, what comes next changes, in numbers."""
-    unfold(chat, "Break the template")
+    chat.unfold("Break the template")
     chat.root.get_by_role("radio", name=re.compile("end-of-turn")).check()
     chat.button("Break it").click()
     true = chat.root.get_by_role("listbox", name="The true document", exact=True)
@@ -116,7 +112,7 @@ def test_breaking_gemmas_template(chat):
 
 def test_gemmas_own_column_is_exact(chat):
     """Under the three templates, the count of the running model's own is exact."""
-    unfold(chat, "The same chat under other templates")
+    chat.unfold("The same chat under other templates")
     costs = chat.root.get_by_role("table", name=re.compile("What each template costs"))
     own = costs.locator("tbody tr").first
     expect(own).to_contain_text("Gemma")

@@ -137,6 +137,6 @@ def test_code_panel(visit, open_page):
     demo = open_page(visit("/tokenizer"))
     demo.box("Text").fill(HOSTILE["image"])
     expect(demo.strip).to_contain_text("onerror")
-    demo.root.get_by_role("button", name=re.compile("Show the code")).click()
+    demo.unfold("Show the code")
     expect(demo.root.locator(".cm-content")).to_contain_text("onerror")
     expect_no_markup(demo)

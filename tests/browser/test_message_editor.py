@@ -21,9 +21,8 @@ def demo(visit, open_page):
 
 def unfold(demo):
     """Open the panel; the prepared turn's two messages stand in it."""
-    demo.root.get_by_role("button", name="All the messages").click()
+    demo.unfold("All the messages")
     expect(cards(demo)).to_have_count(2)
-    demo.expect_quiet()
     expect(notes(demo)).not_to_contain_text("must be")
 
 
@@ -158,7 +157,7 @@ def test_compact_and_copy(demo):
     special.click()
     expect(demo.title.first).to_contain_text("no prediction")
     assert special.get_attribute("aria-selected") == "true"
-    demo.root.get_by_role("button", name=re.compile("^To copy")).click()
+    demo.unfold("To copy")
     expect(copies(demo).nth(0)).to_have_value(demo.text())
     assert json.loads(copies(demo).nth(1).input_value()) == demo.ids()
     spoken = json.loads(copies(demo).nth(2).input_value())["messages"]
@@ -175,7 +174,7 @@ def test_hostile_text_is_text(demo):
     expect(notes(demo)).to_contain_text("tokens in these turns")
     write(demo)
     expect(demo.strip).to_contain_text("pwned")
-    demo.root.get_by_role("button", name=re.compile("^To copy")).click()
+    demo.unfold("To copy")
     assert HOSTILE in demo.text()
     expect(copies(demo).nth(0)).to_have_value(re.compile(re.escape(HOSTILE)))
     expect(demo.page.locator("img[src=x]")).to_have_count(0)

@@ -48,7 +48,7 @@ def copied(demo):
     """The link the page gives of what it shows; what must not change is read before."""
     demo.expect_quiet()
     before = demo.page.evaluate(ON_SHOW)
-    demo.root.get_by_text("Link to what you see").click()
+    demo.unfold("Link to what you see")
     demo.button("Copy link").click()
     box = demo.root.locator(".lab-link textarea")
     expect(box).to_have_value(re.compile(r"\?v=1&"))

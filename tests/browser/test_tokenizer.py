@@ -103,6 +103,6 @@ def test_a_dragged_span_is_counted(demo):
 
 def test_special_tokens_can_be_unfolded(demo):
     """The special tokens of the model are one click away."""
-    demo.root.get_by_role("button", name="Special tokens of this model").click()
+    demo.unfold("Special tokens of this model")
     listed = demo.root.get_by_role("listbox", name="Special tokens").get_by_role("option")
     expect(listed.filter(has_text="<|im_end|>")).to_be_visible()
