@@ -6,6 +6,7 @@ function that predicts), of torch, or of pages. The caller's arrays are never ch
 """
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ContextTooLong, InputError
+from core.head import Head, Undecided
 from core.tokens import Candidate, Distribution, Ids, Ints
 
 MAX_TEMPERATURE = 10.0
@@ -197,9 +199,24 @@ def take_step(distribution: Distribution, sampler: Sampler, rng: np.random.Gener
 
 def step_with(distribution: Distribution, sampler: Sampler, r: float | None) -> Step:
     """Choose one token with a given r (None: the sampler's most likely)."""
+    with suppress(Undecided):
+        if r is not None:
+            chosen, prob = _drawn_from_head(distribution, sampler, r)
+            return Step(distribution.candidate(chosen), r, prob)
     sampled = reshape(distribution, sampler)
     chosen = int(sampled.ids[0]) if r is None else draw(sampled, r)
     return Step(distribution.candidate(chosen), r, sampled.prob_of(chosen))
+
+
+def _drawn_from_head(distribution: Distribution, sampler: Sampler, r: float) -> tuple[int, float]:
+    head = Head.of(distribution, sampler.temperature)
+    if sampler.top_k:
+        head = head.top_k(sampler.top_k)
+    if sampler.top_p < 1:
+        head = head.top_p(sampler.top_p)
+    if sampler.min_p:
+        head = head.min_p(sampler.min_p)
+    return head.hit(r)
 
 
 def generate(

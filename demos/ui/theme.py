@@ -11,6 +11,7 @@ import gradio as gr
 from core import palette
 
 STYLE_SHEET = Path(__file__).parent / "lab.css"
+ANSWER_STREAM = (Path(__file__).parent / "answer_stream.js").read_text(encoding="utf-8")
 DESK_KEYS = (Path(__file__).parent / "desk_keys.js").read_text(encoding="utf-8")
 EMBED = (Path(__file__).parent / "embed.js").read_text(encoding="utf-8")
 SYSTEM_FONT = ["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif"]
@@ -29,6 +30,7 @@ THEME = gr.themes.Base(
 FOOTER = "@media (max-width: 640px) { footer .divider { display: none; } }"
 HEAD = f"""
 <style>{FOOTER}</style>
+<script>{ANSWER_STREAM}</script>
 <script>{DESK_KEYS}</script>
 <script>{EMBED}</script>
 """
