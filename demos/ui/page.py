@@ -173,13 +173,14 @@ def _come_alive(app: gr.Blocks, page: Page) -> None:
         said = " ".join([lab.progress.sentence] + [CUTS_TEXTS] * bool(cuts and page.text_views))
         return gr.update(busy=said, fraction=fraction), gr.skip(), cuts, False
 
-    for trigger in (app.load, clock.tick):
-        # queued, or Gradio would not notice that the state changed
-        trigger(
-            follow, outputs=[page.bar, clock, cuts_texts, ready, page.query],
-            concurrency_limit=None,
-            show_progress="hidden", api_visibility="private",
-        )  # fmt: skip
+    # one event, or two answers under way would each show every first view; and queued, or
+    # Gradio would not notice that the state changed
+    gr.on(
+        [app.load, clock.tick], follow,
+        outputs=[page.bar, clock, cuts_texts, ready, page.query],
+        concurrency_limit=None, trigger_mode="once",
+        show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
     for connect in page.text_views:
         connect(cuts_texts.change)
     for connect in page.first_views:

@@ -59,7 +59,7 @@ def visited(app, place, **query):
             found["tab"] = fn.fn(request)
         elif StatusBar in outputs:
             found.setdefault("queries", []).append(fn.fn(request)[-1])
-    return found["queries"][2 * place], found["questions"][place], found["tab"]
+    return found["queries"][place], found["questions"][place], found["tab"]
 
 
 @pytest.fixture
