@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.classroom import beside_rows, class_rows
-from benchmarks.clicks import click_rows, decode_rows, llama_rows
+from benchmarks.clicks import click_rows, decode_rows, llama_rows, sampled_rows
 from benchmarks.peers import Peer
 from benchmarks.scoring import long_rows, memory_rows, scoring_rows
 from benchmarks.startup import startup_rows
@@ -19,6 +19,7 @@ from core.sources import package_index
 PARTS: dict[str, Callable[[Subject], Iterator[Row]]] = {
     "click": click_rows,
     "decode": decode_rows,
+    "sampled": sampled_rows,
     "memory": memory_rows,
     "long": long_rows,
     "class": class_rows,

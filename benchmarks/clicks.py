@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import count, pairwise
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.peers import Peer
@@ -12,9 +13,12 @@ from benchmarks.subject import PROMPT_TOKENS, Subject, statistics_of
 from benchmarks.table import Row
 from benchmarks.timing import BANDWIDTH_BYTES, apart, in_turn, median, reading, seconds_of
 from core.engines.local.predictor import Predictor
+from core.sampling import Sampler
+from core.sampling import generate as draw_text
 
 N_AHEAD = 10
 N_DECODED = 32
+TOP_P = 0.9
 POLL_SECONDS = 0.01
 
 
@@ -101,6 +105,30 @@ def decode_rows(subject: Subject) -> Iterator[Row]:
                   unit="", detail=f"{said}, {bandwidth / 1e9:.1f} GB/s")  # fmt: skip
 
 
+def sampled_rows(subject: Subject) -> Iterator[Row]:
+    """A text drawn with top-p, each token's r and probabilities kept, against ``generate``."""
+    longest = subject.engine.info.context_length
+
+    def ours(n: int) -> None:
+        ids, rng = subject.words(PROMPT_TOKENS, seed=300 + n), np.random.default_rng(n)
+        predictor, sampler = subject.fresh(), Sampler(top_p=TOP_P)
+        drawn = draw_text(
+            lambda ids: predictor.next(tuple(ids)), ids, sampler, rng, N_DECODED, (), longest
+        )
+        assert len(list(drawn)) == N_DECODED
+
+    def theirs(n: int) -> None:
+        torch.manual_seed(n)
+        ids = subject.words(PROMPT_TOKENS, seed=300 + n)
+        generated(subject, ids, do_sample=True, top_p=TOP_P, top_k=0, temperature=1.0)
+
+    seconds = in_turn({"ours": ours, "theirs": lambda n: apart(lambda: theirs(n))})
+    ratio = median(seconds["theirs"]) / median(seconds["ours"])
+    rate = N_DECODED / median(seconds["ours"])
+    yield Row(f"text drawn at top-p {TOP_P:g} against generate", ratio,
+              detail=f"{rate:.1f} against {rate / ratio:.1f} tokens/s")  # fmt: skip
+
+
 def llama_rows(subject: Subject, llama: Peer) -> Iterator[Row]:
     """Steps beside llama.cpp's, which reads 4-bit weights: an eighth of float32's bytes."""
 
@@ -118,10 +146,11 @@ def llama_rows(subject: Subject, llama: Peer) -> Iterator[Row]:
               detail=f"{1000 * median(seconds['theirs']):.1f} ms theirs")  # fmt: skip
 
 
-def generated(subject: Subject, ids: tuple[int, ...], n_tokens: int = N_DECODED) -> Any:
-    """The logits of every step of transformers' own loop."""
+def generated(subject: Subject, ids: tuple[int, ...], n_tokens: int = N_DECODED, **how: Any) -> Any:
+    """The logits of every step of transformers' own loop, which is greedy unless ``how`` says."""
     row = torch.tensor([ids], device=subject.plain.device)
     return subject.plain.generate(
-        row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=n_tokens,
+        row, attention_mask=torch.ones_like(row), max_new_tokens=n_tokens,
         min_new_tokens=n_tokens, return_dict_in_generate=True, output_logits=True, pad_token_id=0,
+        **({"do_sample": False} | how),
     ).logits  # fmt: skip

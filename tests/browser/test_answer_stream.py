@@ -26,7 +26,7 @@ def demo(visits, slow_app, open_page):
 
 
 def test_a_step_while_the_stream_ends_is_answered(demo):
-    """A key at any moment after the answer before it, while the news is on its way or just there."""
+    """A key at any moment after the last answer: while the news is on its way, and just after."""
     given = len(demo.ids())
     for pause in PAUSES_MS:
         demo.page.keyboard.press("1")
