@@ -106,7 +106,7 @@ def decode_rows(subject: Subject) -> Iterator[Row]:
 
 
 def sampled_rows(subject: Subject) -> Iterator[Row]:
-    """A text drawn with top-p, each token's r and probabilities kept, against ``generate``."""
+    """A text drawn with top-p, each token's r, rank and probability kept, against ``generate``."""
     longest = subject.engine.info.context_length
 
     def ours(n: int) -> None:

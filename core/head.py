@@ -39,7 +39,10 @@ class Head:
 
     @classmethod
     def of(cls, distribution: Distribution, temperature: float) -> "Head":
-        """The head of a distribution at a temperature above 0. Raises Undecided for a short one."""
+        """The head of a distribution at a temperature above 0.
+
+        Raises Undecided for a short one, and for one whose tail is unknown.
+        """
         if distribution.vocab_size <= 2 * N_TOKENS or not distribution.complete:
             raise Undecided
         ids, logprobs = distribution.top(N_TOKENS), distribution.logprob_by_id

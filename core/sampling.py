@@ -186,7 +186,7 @@ def cumulative(probs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def draw(sampled: SampledDistribution, r: float) -> int:
     """The id of the first token whose cumulative probability is greater than r."""
-    _require(isfinite(r) and 0 <= r < 1, f"r is {r}; it must be at least 0 and below 1.")
+    _check_r(r)
     at = int(np.searchsorted(cumulative(sampled.probs), r, side="right"))
     return int(sampled.ids[at])
 
@@ -199,8 +199,9 @@ def take_step(distribution: Distribution, sampler: Sampler, rng: np.random.Gener
 
 def step_with(distribution: Distribution, sampler: Sampler, r: float | None) -> Step:
     """Choose one token with a given r (None: the sampler's most likely)."""
-    with suppress(Undecided):
-        if r is not None:
+    if r is not None and not sampler.greedy:
+        _check_r(r)
+        with suppress(Undecided):
             chosen, prob = _drawn_from_head(distribution, sampler, r)
             return Step(distribution.candidate(chosen), r, prob)
     sampled = reshape(distribution, sampler)
@@ -242,6 +243,10 @@ def generate(
         yield step
         if step.token.id in stop_ids:
             return
+
+
+def _check_r(r: float) -> None:
+    _require(isfinite(r) and 0 <= r < 1, f"r is {r}; it must be at least 0 and below 1.")
 
 
 def _require(condition: bool, message: str) -> None:

@@ -2,9 +2,9 @@
 // event that is sent while this news is on its way has its answer put into a stream that nobody reads:
 // Gradio's page takes the news without a look at what it has sent since, and waits for ever. So here
 // the stream goes on while an event is unanswered; and one that is sent as the stream ends is heard of
-// when the page has taken the end in, so that it opens the next.
+// when the page has taken the end in, so that it opens the next stream.
 (() => {
-  const TAKEN_IN_MS = 50;
+  const TAKEN_IN_MS = 50; // at most; the page lets go of the stream when it has
   const fetched = window.fetch.bind(window);
   const unanswered = new Set(); // ids of events
   const early = new Set(); // of those that were answered before their id was heard of
@@ -12,8 +12,8 @@
 
   async function join(input, init) {
     const response = await fetched(input, init);
-    const { event_id: id } = response.ok ? await response.clone().json() : {};
-    if (id && !early.delete(id)) unanswered.add(id);
+    const { event_id: id } = await response.clone().json().catch(() => ({}));
+    if (response.ok && id && !early.delete(id)) unanswered.add(id);
     await ended;
     return response;
   }
@@ -36,7 +36,8 @@
     }
   }
 
-  async function* answers(response, again) {
+  // ``ending`` is called before the message that ends them.
+  async function* answers(response, again, ending) {
     let goesOn = true;
     while (goesOn) {
       goesOn = false;
@@ -44,32 +45,43 @@
         note(message);
         const ends = message.includes('"msg":"close_stream"');
         goesOn = ends && unanswered.size > 0;
-        if (ends && !goesOn) ended = new Promise((done) => setTimeout(done, TAKEN_IN_MS));
+        if (ends && !goesOn) ending();
         if (!goesOn) yield new TextEncoder().encode(message + "\n\n");
       }
       if (goesOn) response = await again();
+      if (!response.ok) throw new TypeError(`The stream of answers was refused: ${response.status}`);
     }
   }
 
   async function stream(request) {
     const response = await fetched(request.clone());
     if (!response.ok) return response;
-    const messages = answers(response, () => fetched(request.clone()));
+    let takenIn = null;
+    const ending = () => {
+      ended = new Promise((done) => (takenIn = done));
+      setTimeout(takenIn, TAKEN_IN_MS);
+    };
+    const messages = answers(response, () => fetched(request.clone()), ending);
     const body = new ReadableStream({
       async pull(controller) {
-        const { done, value } = await messages.next();
-        if (done) controller.close();
-        else controller.enqueue(value);
+        try {
+          const { done, value } = await messages.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          if (!takenIn) unanswered.clear(); // the connection is lost, and the page gives all up
+          throw error;
+        }
       },
-      cancel: () => unanswered.clear(), // the page gives all up
+      cancel: () => takenIn?.(),
     });
     return new Response(body, response);
   }
 
   window.fetch = (input, init) => {
-    const { pathname } = new URL(input.url ?? input, location.href);
-    if (pathname.endsWith("/queue/join")) return join(input, init);
-    if (pathname.endsWith("/queue/data")) return stream(new Request(input, init));
+    const [path] = String(input?.url ?? input).split(/[?#]/);
+    if (path.endsWith("/queue/join")) return join(input, init);
+    if (path.endsWith("/queue/data")) return stream(new Request(input, init));
     return fetched(input, init);
   };
 })();
