@@ -201,7 +201,10 @@ def test_a_licence_decides_which_model_runs(
 
 # --- a start that is ended
 
+# a shell ignores Ctrl-C for what it runs in the background, and so do the children of that
 START = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from core.config import Settings
 from core.weights import obtain
 report = lambda progress: print(progress.sentence, flush=True)
