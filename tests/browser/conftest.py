@@ -173,13 +173,15 @@ class Demo:
         return self.root.get_by_role("textbox", name=name)
 
     def unfold(self, name):
-        """Open the folded panel whose name begins so, and wait until it stands still.
+        """Open the folded panel whose name begins so, and give its button once it stands still.
 
         Gradio builds a panel when it is opened, and what is typed while it does is lost.
         """
-        self.root.get_by_role("button", name=re.compile(f"^{re.escape(name)}")).click()
+        fold = self.root.get_by_role("button", name=re.compile(f"^{re.escape(name)}"))
+        fold.click()
         self.page.evaluate(TWO_FRAMES)
         self.expect_quiet()
+        return fold
 
     def slider(self, name):
         """The slider whose name begins with these words."""

@@ -8,9 +8,8 @@ class Panel:
 
     def __init__(self, demo, name):
         self.demo = demo
-        fold = demo.root.get_by_role("button", name=name)
+        fold = demo.unfold(name)
         self.root = fold.locator("xpath=ancestor::div[contains(@class, 'block')][1]")
-        demo.unfold(name)
 
     def button(self, name):
         """The button with this name."""

@@ -111,7 +111,7 @@ def test_fast_clicks_are_all_done_once(demo):
 def test_a_key_waits_for_a_forced_rank(demo):
     """A key pressed while a button's token is on its way takes its row of the list after it."""
     given = demo.ids()
-    demo.root.get_by_role("button", name="Force a token").click()
+    demo.unfold("Force a token")
     demo.root.get_by_role("spinbutton", name="Rank").fill("5")
     demo.button("Take this rank").click()
     press(demo, "1", "2")
