@@ -8,8 +8,9 @@ from pathlib import Path
 
 from benchmarks.classroom import beside_rows, class_rows
 from benchmarks.clicks import click_rows, decode_rows, llama_rows, sampled_rows
+from benchmarks.memory import memory_rows
 from benchmarks.peers import Peer
-from benchmarks.scoring import long_rows, memory_rows, scoring_rows
+from benchmarks.scoring import long_rows, scoring_rows
 from benchmarks.startup import startup_rows
 from benchmarks.subject import Subject
 from benchmarks.table import Row, as_markdown, machine

@@ -1,12 +1,5 @@
-"""Scoring texts: time, memory and agreement, beside the libraries made for it.
+"""Scoring texts: time, memory and agreement, beside the libraries made for it."""
 
-Memory is measured in a process of its own:
-``python -m benchmarks.scoring MODEL DTYPE WHAT N_TOKENS``.
-"""
-
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -14,17 +7,14 @@ from itertools import count
 import numpy as np
 
 from benchmarks.classroom import LONG_TOKENS
-from benchmarks.clicks import generated
+from benchmarks.memory import MB, extra_memory
 from benchmarks.peers import Peer
-from benchmarks.subject import PROMPT_TOKENS, Subject
+from benchmarks.subject import Subject
 from benchmarks.table import Row
-from benchmarks.timing import extra_bytes, in_turn, median, seconds_of
-from core.engines.local.predictor import Predictor
+from benchmarks.timing import in_turn, median, seconds_of
 from core.tokens import ScoredText
 
 N_TOKENS = 1000
-N_WRITTEN = (100, 400)  # the most tokens that a demo writes at once; and a text of several goes
-MB = 1e6
 
 
 class _Seen(Exception):
@@ -100,44 +90,3 @@ def first_colours(subject: Subject, text: tuple[int, ...]) -> float:
     except _Seen:
         return time.perf_counter() - start
     return float("inf")
-
-
-def memory_rows(subject: Subject) -> Iterator[Row]:
-    """The memory of decoding with statistics, against generate with its logits kept.
-
-    Without what the engine keeps so that going back costs nothing; and with it.
-    """
-    for n in N_WRITTEN:
-        theirs = extra_memory(subject, "generate", n)
-        ours, kept = extra_memory(subject, "decode", n), extra_memory(subject, "kept", n)
-        yield Row(f"decode of {n} tokens: memory against generate", ours / theirs, 0.25,
-                  detail=f"{ours / MB:.0f} against {theirs / MB:.0f} MB")  # fmt: skip
-        yield Row("the same, every distribution kept: memory against generate", kept / theirs,
-                  detail=f"{kept / MB:.0f} MB")  # fmt: skip
-
-
-def extra_memory(subject: Subject, what: str, n_tokens: int) -> int:
-    """Extra bytes of some work in a fresh process."""
-    info = subject.engine.info
-    work = [info.name, info.dtype, what, str(n_tokens)]
-    command = [sys.executable, "-m", "benchmarks.scoring", *work]
-    return int(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
-
-
-def _work(subject: Subject, predictor: Predictor, what: str, n_tokens: int) -> None:
-    prompt = subject.words(PROMPT_TOKENS, 5)
-    if what == "generate":
-        generated(subject, prompt, n_tokens)
-    elif what in {"decode", "kept"}:
-        for _ in range(n_tokens):
-            prompt = (*prompt, int(predictor.next(prompt).top(20)[0]))
-    else:
-        predictor.score(subject.words(n_tokens, 6), 10, None)
-
-
-if __name__ == "__main__":
-    measured, asked, n_asked = Subject.of(sys.argv[1], sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    warm = measured.fresh(remembers=asked != "decode")
-    warm.score(measured.words(20, 4), 10, None)
-    generated(measured, measured.words(20, 4))
-    print(extra_bytes(lambda: _work(measured, warm, asked, n_asked)))

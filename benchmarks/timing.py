@@ -61,14 +61,13 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def extra_bytes(work: Callable[[], object]) -> int:
-    """How much more memory than before this process holds at the fullest moment of ``work``."""
+def extra_bytes_from_now() -> Callable[[], int]:
+    """Tells how much more memory than now this process has held, at the fullest moment since."""
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again
     before = _status("VmRSS")
-    work()
-    return _status("VmHWM") - before
+    return lambda: _status("VmHWM") - before
 
 
 def _status(name: str) -> int:
