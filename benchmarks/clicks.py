@@ -15,6 +15,7 @@ from benchmarks.timing import BANDWIDTH_BYTES, apart, in_turn, median, reading, 
 from core.engines.local.predictor import Predictor
 from core.sampling import Sampler
 from core.sampling import generate as draw_text
+from core.tokens import Distribution
 
 N_AHEAD = 10
 N_DECODED = 32
@@ -76,13 +77,7 @@ def decode_rows(subject: Subject) -> Iterator[Row]:
         began.clear()
         for _ in range(N_DECODED):
             began.append(time.perf_counter())
-            given = predictor.next(ids)
-            best = given.top(20)
-            for token in best:
-                given.logprob_of(int(token))
-            assert given.entropy_bits >= 0
-            given.candidate(int(best[0]))
-            ids = (*ids, int(best[0]))
+            ids = (*ids, statistics_kept(predictor.next(ids)))
         steps.append(median([b - a for a, b in pairwise(began[1:])]))
 
     def theirs(n: int) -> None:
@@ -103,6 +98,15 @@ def decode_rows(subject: Subject) -> Iterator[Row]:
         said = f"{1000 * step:.1f} ms, {subject.weight_bytes / 1e6:.0f} MB a step"
         yield Row("a step's share of the bandwidth bound", bound / step, wanted, at_least=True,
                   unit="", detail=f"{said}, {bandwidth / 1e9:.1f} GB/s")  # fmt: skip
+
+
+def statistics_kept(given: Distribution) -> int:
+    """Ask for the top 20, their log-probs, the entropy and the rank of the first; its id."""
+    best = [int(token) for token in given.top(20)]
+    for token in best:
+        given.logprob_of(token)
+    assert given.entropy_bits is not None
+    return given.candidate(best[0]).id
 
 
 def sampled_rows(subject: Subject) -> Iterator[Row]:

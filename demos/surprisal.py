@@ -18,7 +18,7 @@ from core.measures import REFERENCE_POINTS, Measures, measure
 from core.snippets import surprisal_code
 from core.tokens import Ids, ScoredText
 from demos import Demo
-from demos.ui import given_text, link_row, links, views
+from demos.ui import given_text, link_row, links, token_table, views
 from demos.ui.background import reporting
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
@@ -236,6 +236,7 @@ def build(page: Page) -> None:
             gr.Markdown(reference_line(), elem_classes="lab-quiet")
     chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
     prepared = examples(text, EXAMPLES)
+    follow_table = token_table.build(page, reading, lambda now: now.scored)
     code = code_panel()
     link_row.build(page, link_of, [reading, strip, text])
 
@@ -250,8 +251,12 @@ def build(page: Page) -> None:
         strip.pick, select, [reading, strip], [selected, candidates],
         latest_only=True, uses_model=False,
     )  # fmt: skip
+    follow_table(scoring)
     stop.click(None, cancels=scoring, api_visibility="private")
-    link_row.first_view(page, DEMO.slug, restore, [*outputs, text], read, [text])
+    link_row.first_view(
+        page, DEMO.slug, restore, [*outputs, text], read, [text],
+        then=lambda event: follow_table([event]),
+    )  # fmt: skip
     page.first_view(offer_exact, [], [again])
 
 

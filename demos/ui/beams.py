@@ -147,7 +147,7 @@ def build(page: Page, desk: Desk) -> None:
             go = gr.Button("Search with beams", min_width=120)
             stop = gr.Button("Stop the search", min_width=60)
         both = Table(BOTH_COLUMNS, name="Beam search beside greedy decoding")
-        table = Table(STEP_COLUMNS, name="Every step of the beam search", lines=14)
+        table = Table(STEP_COLUMNS, name="Every step of the beam search", lines=14, grows=True)
         code = folded_code("beams and greedy")
     given = [desk.branches, desk.strip, width, n_steps]
     running = page.connect(go.click, search, given, [both, table, code])

@@ -20,7 +20,7 @@ from demos.ui import cells, views
 from demos.ui.component import Facts, Table
 from demos.ui.events import Page
 from demos.ui.glossary import fact
-from demos.ui.panels import folded_code
+from demos.ui.panels import folded_code, while_open
 from demos.ui.writing import N_LISTED, Desk, View
 
 COLUMNS = {
@@ -62,16 +62,6 @@ def show(engine: Engine, branches: Branches[Any], span: Any) -> View:
 
 def _only(words: str) -> View:
     return words, gr.update(facts=[]), gr.update(rows=[], title=""), None, ""
-
-
-def unfold(engine: Engine, branches: Branches[Any], span: Any) -> View:
-    """(the panel is open, what it shows)."""
-    return True, *show(engine, branches, span)
-
-
-def fold(engine: Engine) -> bool:
-    """The panel is closed: nothing more is computed for it."""
-    return False
 
 
 def follow(engine: Engine, branches: Branches[Any], span: Any, is_open: Any) -> View:
@@ -142,9 +132,7 @@ def build(page: Page, desk: Desk) -> None:
         table = Table(COLUMNS, name="How each logit is made")
         chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
         code = folded_code("h, e and the logits")
-    is_open = gr.State(False)
-    at, shown = [desk.branches, desk.strip], [words, facts, table, chart, code]
-    page.connect(panel.expand, unfold, at, [is_open, *shown])
-    page.connect(panel.collapse, fold, [], [is_open], uses_model=False)
-    for event in desk.shown:
-        page.connect(event.then, follow, [*at, is_open], shown, latest_only=True)
+    opened, is_open = while_open(page, panel)
+    given, shown = [desk.branches, desk.strip, is_open], [words, facts, table, chart, code]
+    for event in (opened, *desk.shown):
+        page.connect(event.then, follow, given, shown, latest_only=True)

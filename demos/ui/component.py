@@ -179,7 +179,7 @@ class Table(ScriptedComponent):
     ``columns``: {name: kind}, with definitions from the glossary; kinds are "number", "text",
     "tokens" (few, on one line) and "passage" (tokens of a text, which wraps).
     Props: ``title``, a line above; ``rows`` of ``demos.ui.cells``. ``lines`` is the most that
-    is seen at once, the rest scrolls; 0 shows all.
+    is seen at once, the rest scrolls; 0 shows all. One that ``grows`` scrolls to its last rows.
     """
 
     SCRIPT = "table.js"
@@ -191,12 +191,13 @@ class Table(ScriptedComponent):
         *,
         name: str,
         lines: int = 0,
+        grows: bool = False,
         rows: list[dict[str, Any]] | None = None,
         title: str = "",
         **layout: Any,
     ) -> None:
         heads = [[column, kind, GLOSSARY.get(column, "")] for column, kind in columns.items()]
-        config = {"columns": heads, "name": name, "lines": lines}
+        config = {"columns": heads, "name": name, "lines": lines, "grows": grows}
         super().__init__(value, config, rows=rows or [], title=title, **layout)
 
 

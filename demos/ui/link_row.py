@@ -20,6 +20,7 @@ from core.link_replay import replay_notes
 from core.link_states import STATES, LinkState, TokenizerLink
 from core.links import from_query, to_query
 from demos.ui.events import Page
+from demos.ui.panels import to_copy
 
 ADDRESS = "(query) => `${location.origin}${location.pathname}?${query}`"
 # an embedded page may not write to the clipboard: then the link is there to be copied by hand
@@ -50,12 +51,12 @@ def build(page: Page, link_of: Callable[..., LinkState], inputs: Sequence[Any]) 
     with gr.Accordion("Link to what you see", open=False):
         with gr.Row(equal_height=True):
             copy = gr.Button("Copy link", scale=1, min_width=100)
-            link = _to_copy("Link", "lab-link", max_lines=2, scale=5)
+            link = to_copy("Link", "lab-link", max_lines=2, scale=5)
         with gr.Row(equal_height=True):
             embed = gr.Button("Embed", scale=1, min_width=100)
             form = gr.Radio(FORMS, value=FORMS[0], label="Course page in", scale=2, min_width=200)
             theme = gr.Radio(THEMES, value=THEMES[0], label="Colours", scale=3, min_width=260)
-        code = _to_copy("Embed code", "lab-code", info=PASTE, lines=4, max_lines=12, visible=False)
+        code = to_copy("Embed code", "lab-code", info=PASTE, lines=4, max_lines=12, visible=False)
     made = page.connect(copy.click, linked, inputs, [link], uses_model=False)
     made.success(None, [link], [link], js=COPY, api_visibility="private")
     made = page.connect(embed.click, linked, inputs, [link], uses_model=False)
@@ -73,16 +74,6 @@ def embedding(title: str, on_tabs: bool, link: Any, theme: Any, form: Any) -> An
     demo = from_query(str(link).partition("?")[2])[0].demo
     address = framed(link, demo if on_tabs else "", theme)
     return gr.update(value=embed_code(address, f"{title}: {demo}", form), visible=True)
-
-
-def _to_copy(label: str, name: str, **layout: Any) -> gr.Textbox:
-    return gr.Textbox(
-        label=label,
-        interactive=False,
-        buttons=["copy"],
-        elem_classes=["lab-input", "lab-json", name],
-        **layout,
-    )
 
 
 def first_view(

@@ -21,6 +21,7 @@ from core.errors import ContextTooLong, InputError, LabError
 from core.messages import checked_messages, checked_tools
 from demos.ui.events import Page
 from demos.ui.message_list import MessageList
+from demos.ui.panels import to_copy
 from demos.ui.tool_examples import EXAMPLES
 from demos.ui.writing import Desk, View, Writing
 
@@ -197,7 +198,10 @@ def build(page: Page, steps: Writing, desk: Desk) -> Panel:
         control = gr.Checkbox(False, label=CONTROL)
         write = gr.Button("Write this document")
     with gr.Accordion("To copy: the exact text, the ids, the messages as JSON", open=False):
-        text, ids, as_json = map(_to_copy, ("Exact text", "Token ids", "Messages as JSON"))
+        text, ids, as_json = (
+            to_copy(label, "lab-copy", lines=2, max_lines=8)
+            for label in ("Exact text", "Token ids", "Messages as JSON")
+        )
 
     editing, values = Editing(steps), [editor, tools, form, prompted, control]
     changes = [editor.edit, *(part.change for part in values[1:])]
@@ -212,15 +216,3 @@ def build(page: Page, steps: Writing, desk: Desk) -> Panel:
         page.connect(write.click, editing.write, [desk.branches, *values], desk.outputs)
     )
     return Panel(editor, form, text, ids, as_json)
-
-
-def _to_copy(label: str) -> gr.Textbox:
-    return gr.Textbox(
-        "",
-        label=label,
-        lines=2,
-        max_lines=8,
-        interactive=False,
-        buttons=["copy"],
-        elem_classes=["lab-input", "lab-json", "lab-copy"],
-    )

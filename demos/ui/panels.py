@@ -7,6 +7,8 @@ from typing import Any
 import gradio as gr
 
 from core import palette
+from core.engines import Engine
+from demos.ui.events import Page
 from demos.ui.glossary import as_markdown
 
 MAX_LABEL = 34
@@ -32,6 +34,37 @@ def text_box(
         elem_classes="lab-input",
         **layout,
     )
+
+
+def to_copy(label: str, name: str, **layout: Any) -> gr.Textbox:
+    """A text to take away, with a button that copies it; ``name`` is its class on the page."""
+    return gr.Textbox(
+        label=label,
+        interactive=False,
+        buttons=["copy"],
+        elem_classes=["lab-input", "lab-json", name],
+        **layout,
+    )
+
+
+def while_open(page: Page, fold: gr.Accordion) -> tuple[Any, gr.State]:
+    """(the event that a fold was opened, whether it is open), for what is shown only then.
+
+    What fills it follows the event, and reads the state: filled by the event itself, it would
+    keep an older view when what it shows changes meanwhile.
+    """
+    is_open = gr.State(False)
+    opened = page.connect(fold.expand, _is_open, [], [is_open], uses_model=False)
+    page.connect(fold.collapse, _is_closed, [], [is_open], uses_model=False)
+    return opened, is_open
+
+
+def _is_open(engine: Engine) -> bool:
+    return True
+
+
+def _is_closed(engine: Engine) -> bool:
+    return False
 
 
 def examples(target: gr.Textbox, texts: Sequence[str]) -> list[Any]:

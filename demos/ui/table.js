@@ -64,6 +64,7 @@ function drawRow(row) {
 function draw() {
   const rows = nested(props.rows) || [];
   const wanted = rows.map((row) => JSON.stringify(row));
+  const stays = drawn.every((json, i) => json === wanted[i]);
   hideTip();
   heading.textContent = props.title || "";
   heading.hidden = !props.title;
@@ -75,7 +76,8 @@ function draw() {
     else body.append(line);
   });
   while (body.children.length > wanted.length) body.lastChild.remove();
-  if (drawn.length && wanted.length > drawn.length) frame.scrollTop = frame.scrollHeight;
+  if (config.grows && drawn.length && wanted.length > drawn.length) frame.scrollTop = frame.scrollHeight;
+  else if (!stays) frame.scrollTop = 0;
   drawn = wanted;
 }
 

@@ -116,3 +116,15 @@ def test_a_model_that_is_not_there(started, visits, said):
     box.fill("mine")
     said(page, "Set LAB_MODEL")
     expect(box).to_have_value("mine")
+
+
+def test_a_panel_opened_before_the_model_is_there_is_filled(started, visits):
+    """What shows the text that the page opens with is filled when that is measured."""
+    page = visits(started("smollm2-135m-instruct"))("/surprisal")
+    page.get_by_role("button", name="All tokens in a table").click()
+    title = page.locator(".lab-table-title")
+    lines = page.get_by_role("table", name="All tokens").locator("tbody tr")
+    expect(lines.first).to_be_visible(timeout=FIRST_START_MS)
+    expect(title).to_have_text(
+        f"{page.locator('.lab-strip .lab-chip').count()} tokens, as in the text"
+    )

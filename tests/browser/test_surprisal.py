@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from panel import Panel, cells
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -161,3 +162,46 @@ def test_an_example_is_measured_at_once(demo):
     demo.root.get_by_role("button", name="To be, or not to be").click()
     expect(demo.strip).to_contain_text("question")
     expect(demo.chips.last).to_have_attribute("data-heat", re.compile("[0-7]"))
+
+
+def table_bits(lines):
+    """The bits in each line of the table of all tokens, None where there is no prediction."""
+    said = [cells(line)[4] for line in lines.all()]
+    return [float(bits) if bits else None for bits in said]
+
+
+def test_all_tokens_in_a_table(demo):
+    """In the text's order it says the strip's bits; sorted, the most surprising or the most
+    expected stand first, and are in sight; it follows the text that is measured."""
+    panel = Panel(demo, "All tokens in a table")
+    lines = panel.table("All tokens")
+    expect(lines).to_have_count(13)
+    in_text = table_bits(lines)
+    assert in_text == [bit if bit is None else pytest.approx(bit, abs=0.006) for bit in bits(demo)]
+    assert cells(lines.first)[3] == "no prediction"
+    known = [bit for bit in in_text if bit is not None]
+    frame = panel.root.get_by_role("region", name="All tokens")
+    assert frame.evaluate("frame => (frame.scrollTop = frame.scrollHeight, frame.scrollTop)") > 0
+    for order, wanted in (
+        ("most surprising first", sorted(known, reverse=True)),
+        ("most expected first", sorted(known)),
+    ):
+        panel.root.get_by_role("radio", name=order).check()
+        expect(panel.title()).to_contain_text(order)
+        demo.expect_quiet()
+        assert table_bits(lines) == [*wanted, None]
+        assert frame.evaluate("frame => frame.scrollTop") == 0
+    demo.box("Text").fill("A short one.")
+    demo.button("Measure").click()
+    expect(panel.title()).to_have_text("4 tokens, most expected first")
+    expect(lines).to_have_count(4)
+
+
+def test_all_tokens_to_copy(demo):
+    """The box holds a line for every token under the names of the columns."""
+    panel = Panel(demo, "All tokens in a table")
+    box = panel.root.locator(".lab-sheet textarea")  # Gradio gives it no name
+    expect(box).to_have_value(re.compile(r"^position\ttoken\tpiece\t"))
+    lines = [line.split("\t") for line in box.input_value().splitlines()]
+    assert [line[3] for line in lines[1:]] == [str(token_id) for token_id in demo.ids()]
+    assert [line[0] for line in lines[1:]] == [str(i) for i in range(13)]

@@ -86,19 +86,14 @@ def test_only_an_open_panel_asks_the_model(smollm2, branches):
     """Folded, a view that changes costs nothing; unfolded it is followed."""
     assert classifier.follow(None, branches, None, False) == (gr.skip(),) * 5
     assert classifier.follow(None, branches, None, "true") == (gr.skip(),) * 5
-    opened, *shown = classifier.unfold(smollm2, branches, span(2))
-    assert opened is True
+    shown = classifier.show(smollm2, branches, span(2))
     followed = classifier.follow(smollm2, branches, span(2), True)
     assert list(map(sealed, shown[:3])) == list(map(sealed, followed[:3]))
-    assert classifier.fold(smollm2) is False
 
 
 def test_an_engine_that_can_not_says_so(toy):
     """The bigram model has no vector; the sentence stands in the panel and says what to do."""
-    is_open, words, shown, table, chart, code = classifier.unfold(
-        toy, Branches.of(Document((1, 2))), None
-    )
-    assert is_open is True
+    words, shown, table, chart, code = classifier.show(toy, Branches.of(Document((1, 2))), None)
     assert "does not show what is inside the model" in words
     assert "Run Token Lab with" in words
     assert (shown["facts"], table["rows"], chart, code) == ([], [], None, "")

@@ -1,0 +1,129 @@
+"""All tokens of a scored text in one table, in the text's order or by surprise; and to copy.
+
+As long as the panel is unfolded. Knows nothing of how a page shows a text.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
+
+from core import display
+from core.engines import Engine
+from core.sheet import as_sheet
+from core.tokens import ScoredText, Vocabulary
+from demos.ui import cells, views
+from demos.ui.component import Table
+from demos.ui.events import Page
+from demos.ui.panels import to_copy, while_open
+from demos.ui.views import Json
+
+COLUMNS = {
+    "position": "number",
+    "token": "tokens",
+    "token id": "number",
+    "probability": "number",
+    "surprisal": "number",
+    "rank": "number",
+    "entropy": "number",
+}
+IN_ORDER, SURPRISING, EXPECTED = ORDERS = (
+    "as in the text",
+    "most surprising first",
+    "most expected first",
+)
+MOST_ROWS = 300
+LINES = 12
+HINT = (
+    "Surprisal and entropy are in bits. The entropy says how unsure the model was before the "
+    "token, the surprisal how much the token then surprised it."
+)
+TO_COPY = "To paste into a spreadsheet or a notebook"
+
+
+def table(engine: Engine, scored: ScoredText | None, order: str) -> Any:
+    """The rows of a scored text, the first ones of a long one; none for none."""
+    if scored is None:
+        return gr.update(rows=[], title="Nothing is measured yet")
+    chips = views.scored_chips(engine.vocabulary, scored)
+    shown = in_order(scored.surprisals_bits, order)[:MOST_ROWS]
+    rows = [_row(engine.vocabulary, scored, int(i), chips[int(i)]) for i in shown]
+    return gr.update(title=_title(len(rows), len(scored), order), rows=rows)
+
+
+def sheet(engine: Engine, scored: ScoredText | None) -> str:
+    """What there is to copy of a scored text."""
+    return "" if scored is None else as_sheet(engine.vocabulary, scored)
+
+
+def follow(engine: Engine, scored: ScoredText | None, order: str, is_open: Any) -> tuple[Any, Any]:
+    """(table, sheet) of a scored text; as they were while the panel is folded."""
+    if is_open is not True:
+        return gr.skip(), gr.skip()
+    return table(engine, scored, order), sheet(engine, scored)
+
+
+def in_order(bits: NDArray[np.float64], order: str) -> NDArray[np.int64]:
+    """Positions in an order, [n]; equal ones as in the text, unpredicted ones (NaN) last."""
+    if order == IN_ORDER:
+        return np.arange(len(bits))
+    return np.argsort(-bits if order == SURPRISING else bits, kind="stable")
+
+
+def _title(n_shown: int, n: int, order: str) -> str:
+    if n_shown == n:
+        return f"{n:,} token{'s' if n != 1 else ''}, {order}"
+    return f"{n_shown:,} of {n:,} tokens, {order}; the box below holds all"
+
+
+def _row(vocabulary: Vocabulary, scored: ScoredText, i: int, chip: Json) -> Json:
+    """What the model made of token ``i``; exact on hover."""
+    where = [str(i), [chip], str(scored.ids[i])]
+    if not scored.predicted[i]:
+        return cells.row(
+            [*where, "no prediction", "", "", ""], [["probability", display.NO_PREDICTION]]
+        )
+    said = display.candidate_row(vocabulary.token(scored.ids[i]), scored.candidate(i))
+    rank = "unknown" if said["rank"] is None else f"{said['rank']:,}"
+    entropy = float(scored.entropies_bits[i])
+    unsure, exact = "unknown", display.UNKNOWN
+    if not math.isnan(entropy):
+        unsure, exact = display.format_bits(entropy), f"{entropy + 0.0:.6f} bits"
+    numbers = [said["prob_label"], said["bits_label"], rank, unsure]
+    return cells.row([*where, *numbers], [*said["facts"], ["entropy", exact]])
+
+
+def build(
+    page: Page, state: gr.State, scored_of: Callable[[Any], ScoredText | None]
+) -> Callable[[Sequence[Any]], None]:
+    """Folded. ``scored_of(value)``: the text of the ``state``.
+
+    Returns a function that has the panel follow some events that set it.
+    """
+    with gr.Accordion("All tokens in a table", open=False) as panel:
+        gr.Markdown(HINT, elem_classes="lab-quiet")
+        order = gr.Radio(ORDERS, value=IN_ORDER, label="Order")
+        shown = Table(COLUMNS, name="All tokens", lines=LINES)
+        copied = to_copy(TO_COPY, "lab-sheet", lines=2, max_lines=8)
+
+    def reorder(engine: Engine, held: Any, chosen: str) -> Any:
+        return table(engine, scored_of(held), chosen)
+
+    def follow_state(engine: Engine, held: Any, chosen: str, is_open: Any) -> tuple[Any, Any]:
+        return follow(engine, scored_of(held), chosen, is_open)
+
+    opened, is_open = while_open(page, panel)
+    page.connect(order.input, reorder, [state, order], [shown], latest_only=True, uses_model=False)
+
+    def connect(events: Sequence[Any]) -> None:
+        for event in events:
+            page.connect(
+                event.then, follow_state, [state, order, is_open], [shown, copied],
+                latest_only=True, uses_model=False,
+            )  # fmt: skip
+
+    connect([opened])
+    return connect
