@@ -49,7 +49,7 @@ def share_by_rank(distribution: Distribution) -> go.Figure:
         [curve, *points],
         "How many tokens share the probability?",
         height=300,
-        xaxis=_axis("the n most likely tokens", type="log", dtick=1),
+        xaxis=_axis("the n most likely tokens", type="log", dtick=1, ticklabelstandoff=6),
         yaxis=_axis("probability together", range=[0, 1.04], tickformat=".0%"),
     )
 

@@ -129,7 +129,7 @@ def build(page: Page) -> None:
     prepared = examples(text, EXAMPLES)
     forcing.build(page, STEPS, desk)
     recovery.build(page, desk)
-    what_if.build(page, desk)
+    follow_what_if = what_if.build(page, desk)
     beams.build(page, desk)
     audit.build(page, desk)
     linked = [desk.branches, desk.strip, text, desk.n_ahead]
@@ -151,6 +151,7 @@ def build(page: Page) -> None:
     ]
     writing.connect_lookahead(page, desk)
     follow_paths(desk.shown)
+    follow_what_if(desk.shown)
     classifier.build(page, desk)
     shown = [*outputs, text, desk.n_ahead]
     link_row.first_view(page, DEMO.slug, restore, shown, start, [text])

@@ -11,18 +11,17 @@ from typing import Any
 import gradio as gr
 
 from core import api, charts, display
-from core.engines import Engine, ModelInfo
+from core.engines import Engine
 from core.errors import InputError
 from core.link_states import SurprisalLink
-from core.measures import REFERENCE_POINTS, Measures, measure
+from core.measures import REFERENCE_POINTS, measure
 from core.snippets import surprisal_code
 from core.tokens import Ids, ScoredText
 from demos import Demo
-from demos.ui import given_text, link_row, links, token_table, views
+from demos.ui import given_text, link_row, links, score_facts, token_table, views
 from demos.ui.background import reporting
 from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
-from demos.ui.glossary import fact
 from demos.ui.panels import code_panel, examples, heat_legend, text_box
 
 LEAD = (
@@ -37,17 +36,22 @@ EXAMPLES = (
     "Die Katze saß auf der Matte. 猫坐在垫子上。",
 )
 N_LISTED = 10
-EXACT = "float32"
 MARKS = given_text.Marks("Text", "Text: changed, not measured yet", "primary")
+BEING_MEASURED = "The text is being measured: a token that has its colour can be clicked"
+NOT_MEASURED = "This token is not measured"
 N_GLIMPSES = 8  # of a long text while it is scored, after the first
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The state of the page: the text that was scored, and whether in float32 on request."""
+    """The state of the page: the text that was scored, and whether in float32 on request.
+
+    ``rest``: the tokens after it that are not scored yet, or were not when it was stopped.
+    """
 
     scored: ScoredText | None = None
     exact: bool = False
+    rest: Ids = ()
 
 
 View = tuple[Reading, Any, Any, Any, Any, Any, str]
@@ -64,9 +68,10 @@ def read(engine: Engine, text: str, *, exact: bool = False) -> Iterator[View]:
             yield show(engine, Reading(done, exact), _most_surprising(done))
             continue
         part, total = done
-        if n_shown == 1 < len(part) < total or len(part) - n_shown > total / N_GLIMPSES:
+        is_more = n_shown == 1 < len(part) or len(part) - n_shown > total / N_GLIMPSES
+        if is_more and len(part) < total:
+            yield glimpse(engine, Reading(part, exact, ids[len(part) :]), begins=n_shown == 1)
             n_shown = len(part)
-            yield glimpse(engine, part, ids)
 
 
 def read_exactly(engine: Engine, text: str) -> Iterator[View]:
@@ -76,15 +81,27 @@ def read_exactly(engine: Engine, text: str) -> Iterator[View]:
 
 def offer_exact(engine: Engine) -> Any:
     """Show the button for float32 where the model runs in something else."""
-    return gr.update(visible=engine.info.recomputes and engine.info.dtype != EXACT)
+    return gr.update(visible=engine.info.recomputes and engine.info.dtype != score_facts.EXACT)
 
 
-def glimpse(engine: Engine, part: ScoredText, ids: Ids) -> View:
-    """A text whose first tokens are scored: their colours, and how far it is."""
-    chips = views.scored_chips(engine.vocabulary, part, ids[len(part) :])
-    progress = fact("scored", f"{len(part):,} of {len(ids):,} tokens")
-    strip = gr.update(tokens=chips, value=None)
-    return (gr.skip(), strip, gr.update(facts=[progress]), *[gr.skip()] * 4)
+def glimpse(engine: Engine, reading: Reading, *, begins: bool) -> View:
+    """A text whose first tokens are scored: their numbers, and how far it is.
+
+    From the first one on nothing is left of the text before; later ones leave what is selected.
+    """
+    reading, strip, whole, _, _, chart, _ = show(engine, reading, None)
+    if begins:
+        blank = gr.update(**views.no_candidates(BEING_MEASURED))
+        return reading, strip, whole, gr.update(facts=[]), blank, chart, ""
+    view = reading, strip, whole, gr.skip(), gr.skip(), chart, gr.skip()
+    return views.keep_selection(view)  # type: ignore[return-value]
+
+
+def as_far_as_it_is(engine: Engine, reading: Reading, span: Any) -> View:
+    """The page after Stop: what was scored by then stays, and all of it is about that."""
+    if reading.scored is None:
+        return (gr.skip(),) * 7  # type: ignore[return-value]
+    return show(engine, reading, span)
 
 
 def show(engine: Engine, reading: Reading, span: Any) -> View:
@@ -94,31 +111,36 @@ def show(engine: Engine, reading: Reading, span: Any) -> View:
         raise InputError("No text has been scored yet. Press “Measure” first.")
     tokens = engine.vocabulary.tokens(scored.ids)
     whole = measure(scored, tokens, 0, len(scored))
-    info = replace(engine.info, dtype=EXACT) if reading.exact else engine.info
-    strip = gr.update(tokens=views.scored_chips(engine.vocabulary, scored), value=span)
+    computed = replace(engine.info, dtype=score_facts.EXACT) if reading.exact else engine.info
+    n_rest = len(reading.rest)
+    chips = views.scored_chips(engine.vocabulary, scored, reading.rest)
     facts, listing = select(engine, reading, span)
     return (
         reading,
-        strip,
-        gr.update(facts=[*_whole_facts(whole), *_dtype_facts(engine.info, reading.exact)]),
+        gr.update(tokens=chips, value=span),
+        gr.update(facts=score_facts.of_text(engine.info, whole, n_rest, exactly=reading.exact)),
         facts,
         listing,
         charts.bits_along(scored.surprisals_bits, tokens, "How surprising is each token?"),
-        surprisal_code(info, scored.ids),
+        surprisal_code(computed, scored.ids),
     )
 
 
 def select(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any]:
-    """Measures of the selected span, and what was predicted at its first token.
+    """Measures of the selected span as far as it is scored, and what was predicted at its first.
 
     Of a span from the text's beginning, where nothing is predicted, at its last one.
     """
     scored = reading.scored
     if scored is None:
         return gr.update(facts=[]), gr.update(**views.no_candidates(""))
-    start, stop = views.picked_span(span, len(scored))
+    n_all = len(scored) + len(reading.rest)
+    start, stop = views.picked_span(span, n_all)
+    if len(scored) <= start < n_all:
+        return gr.update(facts=[]), gr.update(**views.no_candidates(NOT_MEASURED))
+    stop = min(stop, len(scored))
     tokens = engine.vocabulary.tokens(scored.ids)
-    facts = _span_facts(measure(scored, tokens, start, stop))
+    facts = score_facts.of_span(measure(scored, tokens, start, stop))
     at = start if start < stop and scored.predicted[start] else stop - 1
     if not scored.predicted[at]:
         return gr.update(facts=facts), gr.update(
@@ -156,50 +178,6 @@ def _most_surprising(scored: ScoredText) -> dict[str, int]:
             zip(scored.surprisals_bits, scored.predicted, strict=True)]  # fmt: skip
     at = max(range(len(bits)), key=bits.__getitem__)
     return {"start": at, "stop": at + 1}
-
-
-def _whole_facts(whole: Measures) -> list[dict[str, str]]:
-    """The measures of the whole text, with the bridge from bits to perplexity."""
-    if whole.total_bits is None:
-        return [fact("tokens scored", "0", "a single token has nothing before it")]
-    bridge = (
-        f"2^{whole.bits_per_token:.6f} bits = e^{whole.nats_per_token:.6f} nats "
-        f"= {whole.perplexity:.6f}"
-    )
-    return [
-        fact("total bits", display.format_bits(whole.total_bits), f"{whole.total_bits:.6f}"),
-        fact("tokens scored", f"{whole.n_scored:,}"),
-        fact("bits per token", display.format_bits(whole.bits_per_token), bridge),
-        fact("perplexity", f"{whole.perplexity:.2f}", bridge),
-        fact(
-            "bits per byte",
-            display.format_bits(whole.bits_per_byte),
-            f"{whole.bits_per_byte}, over the {whole.n_bytes:,} bytes of the predicted tokens",
-        ),
-    ]
-
-
-def _dtype_facts(info: ModelInfo, exact: bool) -> list[dict[str, str]]:
-    """What the numbers were computed in, where there is a choice."""
-    if info.dtype == EXACT:
-        return []
-    if not info.recomputes:
-        return [fact("computed in", info.dtype)]
-    rounded = f"{info.dtype} keeps fewer digits at every step; “Recompute exactly” uses {EXACT}"
-    return [fact("computed in", EXACT) if exact else fact("computed in", info.dtype, rounded)]
-
-
-def _span_facts(span: Measures) -> list[dict[str, str]]:
-    """The measures of a selection."""
-    selected = fact("selected", f"{span.n_tokens:,} token{'s' if span.n_tokens != 1 else ''}")
-    if span.total_bits is None:
-        return [selected, fact("total bits", "no prediction", display.NO_PREDICTION)]
-    exact = f"{span.total_bits:.6f} bits over {span.n_scored} predicted tokens"
-    return [
-        selected,
-        fact("total bits", display.format_bits(span.total_bits), exact),
-        fact("bits per token", display.format_bits(span.bits_per_token), exact),
-    ]
 
 
 def reference_line() -> str:
@@ -247,12 +225,13 @@ def build(page: Page) -> None:
     given_text.connect(
         page, (text, go), reading, lambda now: now.scored.ids if now.scored else (), scoring, MARKS
     )
+    stopped = stop.click(None, cancels=scoring, api_visibility="private")
+    page.connect(stopped.then, as_far_as_it_is, [reading, strip], outputs, uses_model=False)
     page.connect(
         strip.pick, select, [reading, strip], [selected, candidates],
         latest_only=True, uses_model=False,
     )  # fmt: skip
     follow_table(scoring)
-    stop.click(None, cancels=scoring, api_visibility="private")
     link_row.first_view(
         page, DEMO.slug, restore, [*outputs, text], read, [text],
         then=lambda event: follow_table([event]),

@@ -24,11 +24,11 @@ from demos.ui.views import Json
 COLUMNS = {
     "position": "number",
     "token": "tokens",
-    "token id": "number",
     "probability": "number",
     "surprisal": "number",
     "rank": "number",
     "entropy": "number",
+    "token id": "number",
 }
 IN_ORDER, SURPRISING, EXPECTED = ORDERS = (
     "as in the text",
@@ -81,11 +81,10 @@ def _title(n_shown: int, n: int, order: str) -> str:
 
 def _row(vocabulary: Vocabulary, scored: ScoredText, i: int, chip: Json) -> Json:
     """What the model made of token ``i``; exact on hover."""
-    where = [str(i), [chip], str(scored.ids[i])]
     if not scored.predicted[i]:
-        return cells.row(
-            [*where, "no prediction", "", "", ""], [["probability", display.NO_PREDICTION]]
-        )
+        plain = {key: value for key, value in chip.items() if key != "hue"}  # colour is surprisal
+        numbers, facts = ["no prediction", "", "", ""], [["probability", display.NO_PREDICTION]]
+        return cells.row([str(i), [plain], *numbers, str(scored.ids[i])], facts)
     said = display.candidate_row(vocabulary.token(scored.ids[i]), scored.candidate(i))
     rank = "unknown" if said["rank"] is None else f"{said['rank']:,}"
     entropy = float(scored.entropies_bits[i])
@@ -93,7 +92,8 @@ def _row(vocabulary: Vocabulary, scored: ScoredText, i: int, chip: Json) -> Json
     if not math.isnan(entropy):
         unsure, exact = display.format_bits(entropy), f"{entropy + 0.0:.6f} bits"
     numbers = [said["prob_label"], said["bits_label"], rank, unsure]
-    return cells.row([*where, *numbers], [*said["facts"], ["entropy", exact]])
+    facts = [*said["facts"], ["entropy", exact]]
+    return cells.row([str(i), [chip], *numbers, str(scored.ids[i])], facts)
 
 
 def build(

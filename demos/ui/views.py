@@ -70,7 +70,7 @@ def scored_chips(vocabulary: Vocabulary, scored: ScoredText, still_to_come: Ids 
             extras.append({"heat": heat_level(float(bits)), "facts": facts})
         else:
             extras.append({"mark": "unscored", "facts": [["surprisal", display.NO_PREDICTION]]})
-    extras += [{"mark": "unscored", "facts": [["surprisal", "being measured"]]}] * len(
+    extras += [{"mark": "unscored", "facts": [["surprisal", "not measured yet"]]}] * len(
         still_to_come
     )
     return chips(vocabulary, (*scored.ids, *still_to_come), extras)

@@ -3,7 +3,7 @@
 Nothing of the document on the page changes. Knows nothing of how a page shows one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -23,7 +23,7 @@ from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
 from demos.ui.forcing import text_ids
 from demos.ui.glossary import fact
-from demos.ui.panels import folded_code, text_box
+from demos.ui.panels import folded_code, text_box, while_open
 from demos.ui.scoring import scoring
 from demos.ui.views import Json
 from demos.ui.writing import Desk
@@ -43,6 +43,11 @@ def alternatives(engine: Engine, branches: Branches[Any], span: Any) -> Any:
     if position == len(ids):
         return gr.update(**views.no_candidates("Select a token of the document in the strip"))
     return gr.update(**views.position_view(engine, ids, position, N_ALTERNATIVES))
+
+
+def follow(engine: Engine, branches: Branches[Any], span: Any, is_open: Any) -> Any:
+    """The alternatives after the view changed; as they were while the panel is folded."""
+    return alternatives(engine, branches, span) if is_open is True else gr.skip()
 
 
 def with_text(engine: Engine, branches: Branches[Any], span: Any, text: Any) -> Iterator[View]:
@@ -169,8 +174,11 @@ def change_legend() -> None:
     gr.HTML(f"<div class='lab-legend'>{steps}&nbsp; {words}</div>", apply_default_css=False)
 
 
-def build(page: Page, desk: Desk) -> None:
-    """Another token, the alternatives, and what it does to all later ones: folded."""
+def build(page: Page, desk: Desk) -> Callable[[Sequence[Any]], None]:
+    """Another token, the alternatives, and what it does to all later ones: folded.
+
+    Returns a function that has the alternatives follow some events.
+    """
     with gr.Accordion("What if this token were another one?", open=False) as panel:
         gr.Markdown(HINT, elem_classes="lab-quiet")
         with gr.Row(equal_height=True):
@@ -189,11 +197,17 @@ def build(page: Page, desk: Desk) -> None:
         chart = gr.Plot(show_label=False, container=False)
         code = folded_code("one token replaced")
     at, outputs = [desk.branches, desk.strip], [facts, strip, chart, code]
-    for trigger in (panel.expand, desk.strip.pick):
-        page.connect(trigger, alternatives, at, [listed], latest_only=True)
+    opened, is_open = while_open(page, panel)
     running = [
         page.connect(go.click, with_text, [*at, text], outputs, latest_only=True),
         page.connect(text.submit, with_text, [*at, text], outputs, latest_only=True),
         page.connect(listed.pick, with_pick, [desk.branches, listed], outputs, latest_only=True),
     ]
     stop.click(None, cancels=running, api_visibility="private")
+
+    def connect(events: Sequence[Any]) -> None:
+        for event in events:
+            page.connect(event.then, follow, [*at, is_open], [listed], latest_only=True)
+
+    connect([opened])
+    return connect

@@ -166,7 +166,7 @@ def test_an_example_is_measured_at_once(demo):
 
 def table_bits(lines):
     """The bits in each line of the table of all tokens, None where there is no prediction."""
-    said = [cells(line)[4] for line in lines.all()]
+    said = [cells(line)[3] for line in lines.all()]
     return [float(bits) if bits else None for bits in said]
 
 
@@ -178,7 +178,7 @@ def test_all_tokens_in_a_table(demo):
     expect(lines).to_have_count(13)
     in_text = table_bits(lines)
     assert in_text == [bit if bit is None else pytest.approx(bit, abs=0.006) for bit in bits(demo)]
-    assert cells(lines.first)[3] == "no prediction"
+    assert cells(lines.first)[2] == "no prediction"
     known = [bit for bit in in_text if bit is not None]
     frame = panel.root.get_by_role("region", name="All tokens")
     assert frame.evaluate("frame => (frame.scrollTop = frame.scrollHeight, frame.scrollTop)") > 0
@@ -205,3 +205,28 @@ def test_all_tokens_to_copy(demo):
     lines = [line.split("\t") for line in box.input_value().splitlines()]
     assert [line[3] for line in lines[1:]] == [str(token_id) for token_id in demo.ids()]
     assert [line[0] for line in lines[1:]] == [str(i) for i in range(13)]
+
+
+def test_stop_leaves_a_page_about_what_was_scored(demo, visit):
+    """Stopped after the first colours, candidates, numbers and table are of the tokens that have
+    one, none is of the text before; a pale token says that it is not measured."""
+    visit.expected = re.compile("status of 422")  # Stop at a moment when Gradio names no event
+    panel = Panel(demo, "All tokens in a table")
+    demo.box("Text").fill("I will learn how a long text is read, one word at a time. " * 180)
+    demo.button("Measure").click()
+    coloured = demo.strip.locator("[role=option][data-heat]")
+    told = demo.root.locator(".lab-facts", has_text="scored").last
+    expect(told).to_contain_text(re.compile(r"\d+ of 2,\d+ tokens"))
+    demo.button("Stop").click()
+    demo.expect_quiet()
+    n = coloured.count() + 1
+    assert 1 < n < 2500
+    expect(told).to_contain_text(f"{n:,} of 2,")
+    expect(panel.title()).to_contain_text(f"{n:,} tokens, as in the text")
+    demo.chips.nth(5).click()
+    expect(demo.title).to_contain_text("(token 5)")
+    demo.expect_quiet()
+    assert float(demo.facts("selected")["total bits"]) == pytest.approx(bits(demo)[5], abs=0.006)
+    demo.chips.nth(n + 1).click()
+    expect(demo.title).to_have_text("This token is not measured")
+    assert "not measured yet" in demo.names()[n + 1]

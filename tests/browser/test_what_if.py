@@ -111,3 +111,17 @@ def test_hostile_tokens_in_all_panels(demo):
         expect(other.root.locator(".lab-table-title").last).to_contain_text(title)
     demo.expect_quiet()
     expect_no_markup(demo)
+
+
+def test_the_alternatives_follow_the_document(demo, panel):
+    """They are of the place that is selected, also when a step or Undo moves it."""
+    title = panel.root.locator(".lab-list-title")
+    expect(title).to_contain_text("(token 3)")
+    demo.rows.nth(1).click()
+    expect(title).to_have_text("Select a token of the document in the strip")
+    demo.chips.nth(2).click()
+    expect(title).to_contain_text("(token 2)")
+    demo.button("Undo").click()
+    expect(title).to_have_text("Select a token of the document in the strip")
+    demo.chips.nth(4).click()
+    expect(title).to_contain_text("(token 4)")

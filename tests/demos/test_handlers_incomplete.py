@@ -341,7 +341,7 @@ def test_panels_that_predict_nothing_need_no_list(few, toy):
     shown, whole = (templates_panel.compare(e, asked(e), "", "") for e in (few, toy))
     assert_sendable(*shown[:2])
     assert same(shown, whole)
-    words = classifier.unfold(few, opened(few), None)[1]
+    words = classifier.show(few, opened(few), None)[0]
     assert "does not show what is inside" in words
 
 

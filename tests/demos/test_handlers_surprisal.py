@@ -4,6 +4,7 @@ import math
 import re
 import time
 
+import gradio as gr
 import pytest
 from handling import (
     BAD_TEXTS,
@@ -17,6 +18,7 @@ from handling import (
     span,
 )
 
+from core import display
 from core.engines.toy import ToyEngine
 from core.errors import ContextTooLong, InputError
 from core.palette import heat_level
@@ -189,20 +191,22 @@ def test_select_before_anything_was_scored(toy):
     assert listing["rows"] == []
 
 
+class Watched(ToyEngine):
+    """Tells of its scores so slowly that each part is seen."""
+
+    def score(self, ids, *, report, **options):
+        def when_seen(part, total):
+            report(part, total)
+            time.sleep(0.01)
+
+        return super().score(ids, report=when_seen, **options)
+
+
 def test_colours_come_while_a_text_is_scored():
     """A glimpse holds the final colours of the first tokens, the others pale, and how far it is.
 
     A glimpse is sent for every eighth of the text at most.
     """
-
-    class Watched(ToyEngine):
-        def score(self, ids, *, report, **options):
-            def when_seen(part, total):
-                report(part, total)
-                time.sleep(0.01)  # so that it is seen before the next
-
-            return super().score(ids, report=when_seen, **options)
-
     *glimpses, whole = surprisal.read(Watched(), TEXT)
     final = whole[1]["tokens"]
     assert 1 < len(glimpses) <= 1 + surprisal.N_GLIMPSES
@@ -212,6 +216,50 @@ def test_colours_come_while_a_text_is_scored():
         assert strip["tokens"][:n_done] == final[:n_done]
         assert chip_ids(strip) == chip_ids(whole[1])
         assert all("heat" not in chip for chip in strip["tokens"][n_done:])
+    assert "scored" not in facts(whole[2])
+
+
+def test_a_text_under_way_leaves_nothing_of_the_one_before():
+    """The first glimpse empties what was about another text; later ones leave a selection alone;
+    a click is answered from what is scored by then."""
+    engine = Watched()
+    first, *later, _ = surprisal.read(engine, TEXT)
+    assert first[1]["value"] is None
+    assert first[3]["facts"] == first[4]["rows"] == []
+    assert first[4]["title"] == surprisal.BEING_MEASURED
+    assert first[6] == ""
+    for glimpse in later:
+        assert "value" not in glimpse[1]
+        assert [glimpse[i] for i in (3, 4, 6)] == [gr.skip()] * 3
+    for state, strip, *_ in (first, *later):
+        assert isinstance(state, surprisal.Reading)
+        n, n_all = len(state.scored), len(strip["tokens"])
+        selected, listing = surprisal.select(engine, state, span(n - 1))
+        label = display.label(engine.vocabulary.token(state.scored.ids[n - 1]))
+        assert f"“{label}” stands (token {n - 1})" in listing["title"]
+        assert exact(selected)["total bits"].startswith(
+            f"{state.scored.surprisals_bits[n - 1]:.6f}"
+        )
+        for pale in (span(n), span(n, n_all), span(n_all - 1)):
+            selected, listing = surprisal.select(engine, state, pale)
+            assert (selected["facts"], listing["rows"]) == ([], [])
+            assert listing["title"] == surprisal.NOT_MEASURED
+        selected, _ = surprisal.select(engine, state, span(0, n_all))
+        assert facts(selected)["selected"] == f"{n} tokens"
+
+
+def test_stop_leaves_what_was_scored(toy):
+    """All of the page is about the tokens that were scored by then, and says how many they are."""
+    state = next(iter(surprisal.read(Watched(), TEXT)))[0]
+    n = len(state.scored)
+    shown, strip, told, _, listing, chart, code = surprisal.as_far_as_it_is(toy, state, None)
+    assert shown == state
+    assert facts(told)["scored"] == f"{n} of {len(strip['tokens'])} tokens"
+    assert facts(told)["tokens scored"] == str(n - 1)
+    assert f"(token {n - 1})" in listing["title"]
+    assert len(chart.data[0].x) == n
+    assert str(list(state.scored.ids)) in code
+    assert surprisal.as_far_as_it_is(toy, surprisal.Reading(), None) == (gr.skip(),) * 7
 
 
 def test_chart_has_at_most_300_points(toy):

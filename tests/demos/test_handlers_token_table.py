@@ -43,11 +43,12 @@ def test_each_row_says_what_the_model_made_of_its_token(engine, order):
     assert sorted(positions(shown)) == list(range(len(scored)))
     assert shown["title"] == f"{len(scored)} tokens, {order}"
     for row in shown["rows"]:
-        position, chips, token_id, prob, bits, rank, entropy = row["cells"]
+        position, chips, prob, bits, rank, entropy, token_id = row["cells"]
         i = int(position)
         assert passage_ids(chips) == [scored.ids[i]] == [int(token_id)]
         if not scored.predicted[i]:
             assert (prob, bits, rank, entropy) == ("no prediction", "", "", "")
+            assert "hue" not in chips[0]
             continue
         before = engine.next(scored.ids[:i])
         p = math.exp(scored.logprobs[i])
@@ -88,7 +89,7 @@ def test_what_a_server_does_not_say_is_unknown(remote):
     """Its entropies, with the reason on hover; the numbers that it says stand there."""
     scored = scored_by(remote)
     for row in table(remote, scored, IN_ORDER)["rows"]:
-        i, rank, entropy = int(row["cells"][0]), *row["cells"][5:]
+        i, rank, entropy = int(row["cells"][0]), *row["cells"][4:6]
         if scored.predicted[i]:
             assert entropy == "unknown"
             assert "most likely tokens" in row_facts(row)["entropy"]

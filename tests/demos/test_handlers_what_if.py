@@ -2,6 +2,7 @@
 
 import time
 
+import gradio as gr
 import numpy as np
 import pytest
 from handling import (
@@ -26,7 +27,7 @@ from core.engines.toy import ToyEngine
 from core.errors import InputError
 from core.palette import change_level
 from demos.ui import scoring, what_if
-from demos.ui.what_if import alternatives, with_pick, with_text
+from demos.ui.what_if import alternatives, follow, with_pick, with_text
 
 TOY = ToyEngine()
 TEXT = "The cat sat on the mat"
@@ -201,3 +202,10 @@ def test_a_long_document_says_how_far_it_is(toy):
     assert waiting
     assert all("Scoring: " in facts(numbers)["under way"] for numbers, *_ in waiting)
     assert "total change" in facts(view[0])
+
+
+def test_only_an_open_panel_asks_the_model(toy):
+    """Folded, a view that changes costs nothing; unfolded the alternatives are of its place."""
+    for folded in (False, None, "true"):
+        assert follow(None, None, None, folded) == gr.skip()
+    assert follow(toy, opened(toy), span(5), True) == alternatives(toy, opened(toy), span(5))

@@ -1,0 +1,70 @@
+"""The numbers under a scored text: of the whole of it, and of a selection.
+
+Knows nothing of how a page shows a text.
+"""
+
+from core import display
+from core.engines import ModelInfo
+from core.measures import Measures
+from demos.ui.glossary import fact
+from demos.ui.views import Json
+
+EXACT = "float32"
+
+
+def of_text(
+    info: ModelInfo, whole: Measures, n_rest: int = 0, *, exactly: bool = False
+) -> list[Json]:
+    """The measures of a text; ``n_rest`` of its tokens are not scored, and then not measured.
+
+    ``exactly``: whether it was computed in float32 on request.
+    """
+    return [*_how_far(whole.n_tokens, n_rest), *_whole_facts(whole), *_dtype_facts(info, exactly)]
+
+
+def of_span(span: Measures) -> list[Json]:
+    """The measures of a selection."""
+    selected = fact("selected", f"{span.n_tokens:,} token{'s' if span.n_tokens != 1 else ''}")
+    if span.total_bits is None:
+        return [selected, fact("total bits", "no prediction", display.NO_PREDICTION)]
+    exact = f"{span.total_bits:.6f} bits over {span.n_scored} predicted tokens"
+    return [
+        selected,
+        fact("total bits", display.format_bits(span.total_bits), exact),
+        fact("bits per token", display.format_bits(span.bits_per_token), exact),
+    ]
+
+
+def _how_far(n: int, n_rest: int) -> list[Json]:
+    return [fact("scored", f"{n:,} of {n + n_rest:,} tokens")] if n_rest else []
+
+
+def _whole_facts(whole: Measures) -> list[Json]:
+    """The measures of the whole text, with the bridge from bits to perplexity."""
+    if whole.total_bits is None:
+        return [fact("tokens scored", "0", "a single token has nothing before it")]
+    bridge = (
+        f"2^{whole.bits_per_token:.6f} bits = e^{whole.nats_per_token:.6f} nats "
+        f"= {whole.perplexity:.6f}"
+    )
+    return [
+        fact("total bits", display.format_bits(whole.total_bits), f"{whole.total_bits:.6f}"),
+        fact("tokens scored", f"{whole.n_scored:,}"),
+        fact("bits per token", display.format_bits(whole.bits_per_token), bridge),
+        fact("perplexity", f"{whole.perplexity:.2f}", bridge),
+        fact(
+            "bits per byte",
+            display.format_bits(whole.bits_per_byte),
+            f"{whole.bits_per_byte}, over the {whole.n_bytes:,} bytes of the predicted tokens",
+        ),
+    ]
+
+
+def _dtype_facts(info: ModelInfo, exactly: bool) -> list[Json]:
+    """What the numbers were computed in, where there is a choice."""
+    if info.dtype == EXACT:
+        return []
+    if not info.recomputes:
+        return [fact("computed in", info.dtype)]
+    rounded = f"{info.dtype} keeps fewer digits at every step; “Recompute exactly” uses {EXACT}"
+    return [fact("computed in", EXACT) if exactly else fact("computed in", info.dtype, rounded)]
