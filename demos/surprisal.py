@@ -39,6 +39,10 @@ N_LISTED = 10
 MARKS = given_text.Marks("Text", "Text: changed, not measured yet", "primary")
 BEING_MEASURED = "The text is being measured: a token that has its colour can be clicked"
 NOT_MEASURED = "This token is not measured"
+# once it is drawn: the selected token of the strip that is seen
+TO_TOKEN = """() => requestAnimationFrame(() => requestAnimationFrame(() =>
+  [...document.querySelectorAll(".lab-strip .lab-selected")]
+    .find((chip) => chip.checkVisibility())?.scrollIntoView({ block: "center" })))"""
 N_GLIMPSES = 8  # of a long text while it is scored, after the first
 
 
@@ -152,6 +156,14 @@ def select(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any]:
     return gr.update(facts=facts), gr.update(**props)
 
 
+def go_to(engine: Engine, reading: Reading, pick: Any) -> tuple[Any, Any, Any]:
+    """(strip, facts, candidates) of the token whose row in the table was clicked."""
+    span = token_table.picked(pick, reading.scored)
+    if span is None:
+        return gr.skip(), gr.skip(), gr.skip()
+    return gr.update(value=span), *select(engine, reading, span)
+
+
 def link_of(engine: Engine, reading: Reading, span: Any, text: str) -> SurprisalLink:
     """The page as a link says it; what was scored only while it is the text in the box."""
     said = SurprisalLink(**links.made_with(engine), text=text)
@@ -214,7 +226,7 @@ def build(page: Page) -> None:
             gr.Markdown(reference_line(), elem_classes="lab-quiet")
     chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
     prepared = examples(text, EXAMPLES)
-    follow_table = token_table.build(page, reading, lambda now: now.scored)
+    table, follow_table = token_table.build(page, reading, lambda now: now.scored)
     code = code_panel()
     link_row.build(page, link_of, [reading, strip, text])
 
@@ -232,6 +244,11 @@ def build(page: Page) -> None:
         latest_only=True, uses_model=False,
     )  # fmt: skip
     follow_table(scoring)
+    gone = page.connect(
+        table.pick, go_to, [reading, table], [strip, selected, candidates],
+        latest_only=True, uses_model=False,
+    )  # fmt: skip
+    gone.success(None, js=TO_TOKEN, api_visibility="private")
     link_row.first_view(
         page, DEMO.slug, restore, [*outputs, text], read, [text],
         then=lambda event: follow_table([event]),

@@ -180,9 +180,11 @@ class Table(ScriptedComponent):
     "tokens" (few, on one line) and "passage" (tokens of a text, which wraps).
     Props: ``title``, a line above; ``rows`` of ``demos.ui.cells``. ``lines`` is the most that
     is seen at once, the rest scrolls; 0 shows all. One that ``grows`` scrolls to its last rows.
+    ``value`` is the ``pick`` of the row that was clicked, where it has one. Event ``pick``.
     """
 
     SCRIPT = "table.js"
+    PICK_EVENTS = ("pick",)
 
     def __init__(
         self,

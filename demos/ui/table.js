@@ -58,7 +58,22 @@ function drawRow(row) {
   const line = make("tr", row.tone ? "lab-tone-" + row.tone : "");
   if (row.rule) line.classList.add("lab-row-rule");
   row.cells.forEach((value, i) => line.append(drawCell(value, config.columns[i][1], row.facts)));
+  if (row.pick) makePickable(line, row);
   return line;
+}
+
+// The first cell is the button, for the keyboard and screen readers; the pointer takes all of it.
+function makePickable(line, row) {
+  line.classList.add("lab-data-choosable");
+  const first = line.firstChild;
+  const button = make("button", "lab-data-pick", first.textContent);
+  button.type = "button";
+  first.replaceChildren(button);
+  line.addEventListener("click", () => {
+    hideTip();
+    props.value = row.pick;
+    trigger("pick");
+  });
 }
 
 function draw() {

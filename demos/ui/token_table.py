@@ -39,7 +39,7 @@ MOST_ROWS = 300
 LINES = 12
 HINT = (
     "Surprisal and entropy are in bits. The entropy says how unsure the model was before the "
-    "token, the surprisal how much the token then surprised it."
+    "token, the surprisal how much the token then surprised it. Click a row to go to its token."
 )
 TO_COPY = "To paste into a spreadsheet or a notebook"
 
@@ -50,8 +50,24 @@ def table(engine: Engine, scored: ScoredText | None, order: str) -> Any:
         return gr.update(rows=[], title="Nothing is measured yet")
     chips = views.scored_chips(engine.vocabulary, scored)
     shown = in_order(scored.surprisals_bits, order)[:MOST_ROWS]
-    rows = [_row(engine.vocabulary, scored, int(i), chips[int(i)]) for i in shown]
+    text = views.place_of(scored.ids)
+    rows = [
+        _row(engine.vocabulary, scored, i, chips[i]) | {"pick": {"token": i, "text": text}}
+        for i in map(int, shown)
+    ]
     return gr.update(title=_title(len(rows), len(scored), order), rows=rows)
+
+
+def picked(pick: Any, scored: ScoredText | None) -> dict[str, int] | None:
+    """The strip's selection of the row that was clicked; None when it was of another text."""
+    if (
+        scored is None
+        or not isinstance(pick, dict)
+        or pick.get("text") != views.place_of(scored.ids)
+    ):
+        return None
+    at = pick.get("token")
+    return {"start": at, "stop": at + 1} if isinstance(at, int) and 0 <= at < len(scored) else None
 
 
 def sheet(engine: Engine, scored: ScoredText | None) -> str:
@@ -98,10 +114,11 @@ def _row(vocabulary: Vocabulary, scored: ScoredText, i: int, chip: Json) -> Json
 
 def build(
     page: Page, state: gr.State, scored_of: Callable[[Any], ScoredText | None]
-) -> Callable[[Sequence[Any]], None]:
+) -> tuple[Table, Callable[[Sequence[Any]], None]]:
     """Folded. ``scored_of(value)``: the text of the ``state``.
 
-    Returns a function that has the panel follow some events that set it.
+    Returns the table, whose rows can be picked, and a function that has the panel follow some
+    events that set the state.
     """
     with gr.Accordion("All tokens in a table", open=False) as panel:
         gr.Markdown(HINT, elem_classes="lab-quiet")
@@ -126,4 +143,4 @@ def build(
             )  # fmt: skip
 
     connect([opened])
-    return connect
+    return shown, connect

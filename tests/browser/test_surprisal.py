@@ -197,6 +197,26 @@ def test_all_tokens_in_a_table(demo):
     expect(lines).to_have_count(4)
 
 
+def test_a_row_of_the_table_leads_to_its_token(demo):
+    """Clicked, or reached with the keyboard, a row selects its token in the strip and shows what
+    was predicted there; the token is in sight."""
+    panel = Panel(demo, "All tokens in a table")
+    panel.root.get_by_role("radio", name="most surprising first").check()
+    expect(panel.title()).to_contain_text("most surprising first")
+    demo.expect_quiet()
+    for n, go in ((2, lambda line: line.locator("td").nth(3).click()),
+                  (4, lambda line: line.get_by_role("button").press("Enter"))):  # fmt: skip
+        line = panel.table("All tokens").nth(n)
+        position, _, _, bits_said, *_ = cells(line)
+        go(line)
+        expect(demo.title).to_contain_text(f"(token {position})")
+        chip = demo.chips.nth(int(position))
+        expect(chip).to_have_attribute("aria-selected", "true")
+        expect(chip).to_be_in_viewport()
+        demo.expect_quiet()
+        assert demo.facts("selected")["total bits"] == bits_said
+
+
 def test_all_tokens_to_copy(demo):
     """The box holds a line for every token under the names of the columns."""
     panel = Panel(demo, "All tokens in a table")

@@ -5,7 +5,7 @@ import math
 import gradio as gr
 import numpy as np
 import pytest
-from handling import passage_ids, row_facts
+from handling import passage_ids, row_facts, span
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +19,7 @@ from demos.ui.token_table import (
     SURPRISING,
     follow,
     in_order,
+    picked,
     sheet,
     table,
 )
@@ -94,6 +95,20 @@ def test_what_a_server_does_not_say_is_unknown(remote):
             assert entropy == "unknown"
             assert "most likely tokens" in row_facts(row)["entropy"]
             assert rank == f"{scored.ranks[i]:,}"
+
+
+def test_a_row_leads_to_its_token(toy):
+    """A click selects the token of its row; one on a table of another text does nothing, nor
+    does a value that no click can make."""
+    scored = scored_by(toy)
+    for row in table(toy, scored, SURPRISING)["rows"]:
+        at = int(row["cells"][0])
+        assert picked(row["pick"], scored) == span(at)
+    for other in (scored_by(toy, TEXT + "!"), None):
+        assert picked(row["pick"], other) is None
+    for wrong in (len(scored), -1, "1", None, 1.0):
+        assert picked(row["pick"] | {"token": wrong}, scored) is None
+    assert picked(None, scored) is picked("x", scored) is picked({}, scored) is None
 
 
 def test_only_an_open_panel_is_filled(toy):
