@@ -106,10 +106,11 @@ class Breaking:
         for chip in chips[slice(*changed)]:
             chip |= {"mark": extra["mark"], "facts": [*chip["facts"], *extra["facts"]]}
         heading = f"{name} document: {len(chips):,} tokens, the next one compared after {at:,}"
-        start, stop = changed
-        # selected, so that the strip scrolls to the change; one token where nothing is left of it
-        span = {"start": start, "stop": max(stop, start + 1)} if start < len(chips) else None
-        return gr.update(tokens=chips, heading=heading, value=span)
+        # selected, so that the strip scrolls to the change; where nothing is left of it, the token
+        # that stands there now, or before it
+        start = min(changed[0], len(chips) - 1)
+        span = {"start": start, "stop": max(changed[1], start + 1)}
+        return gr.update(tokens=chips, heading=heading, value=span if chips else None)
 
 
 def _broken(

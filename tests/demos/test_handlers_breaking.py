@@ -34,7 +34,8 @@ def kind(request):
 
 
 def test_both_documents_are_shown_with_the_change_marked(engine, kind):
-    """The marks are the difference: without them both strips hold the same ids."""
+    """The marks are the difference: without them both strips hold the same ids. Both are scrolled
+    to the same place, also where nothing is left of what was taken from the end."""
     past = asked(engine)
     broken, lesson, true_strip, broken_strip, *_ = shown(engine, past, kind)
     assert tuple(chip_ids(broken_strip)) == broken.ids != past.now.ids
@@ -45,6 +46,9 @@ def test_both_documents_are_shown_with_the_change_marked(engine, kind):
     ]
     assert rest[0] == rest[1]
     assert any(chip.get("mark") for chip in true_strip["tokens"])
+    seen, in_broken = (strip["value"]["start"] for strip in (true_strip, broken_strip))
+    assert true_strip["tokens"][seen]["mark"] == "removed"
+    assert in_broken == min(seen, len(broken.ids) - 1)
     assert lesson.endswith(".")
 
 
