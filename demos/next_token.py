@@ -4,7 +4,7 @@ A student reads the most likely tokens, clicks one, and sees that a text is made
 nothing but this, again and again. Any token already there shows what it was chosen from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -151,10 +151,17 @@ def build(page: Page) -> None:
     ]
     writing.connect_lookahead(page, desk)
     follow_paths(desk.shown)
-    follow_what_if(desk.shown)
-    classifier.build(page, desk)
+    follow_classifier = classifier.build(page, desk)
+
+    def follow(events: Sequence[Any]) -> None:
+        follow_what_if(events)
+        follow_classifier(events)
+
+    follow(desk.shown)
     shown = [*outputs, text, desk.n_ahead]
-    link_row.first_view(page, DEMO.slug, restore, shown, start, [text])
+    link_row.first_view(
+        page, DEMO.slug, restore, shown, start, [text], then=lambda event: follow([event])
+    )
 
 
 DEMO = Demo(slug="next-token", title="Next-Token", order=2, build=build)

@@ -6,9 +6,11 @@ and adds up the bits of a span to get to perplexity.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from core import api, charts, display
 from core.engines import Engine
@@ -38,7 +40,7 @@ EXAMPLES = (
 N_LISTED = 10
 MARKS = given_text.Marks("Text", "Text: changed, not measured yet", "primary")
 BEING_MEASURED = "The text is being measured: a token that has its colour can be clicked"
-NOT_MEASURED = "This token is not measured"
+NOT_MEASURED = "This token is not measured yet"
 # once it is drawn: the selected token of the strip that is seen
 TO_TOKEN = """() => requestAnimationFrame(() => requestAnimationFrame(() =>
   [...document.querySelectorAll(".lab-strip .lab-selected")]
@@ -57,8 +59,13 @@ class Reading:
     exact: bool = False
     rest: Ids = ()
 
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The whole text, scored or not; none before there is one."""
+        return (*self.scored.ids, *self.rest) if self.scored else ()
 
-View = tuple[Reading, Any, Any, Any, Any, Any, str]
+
+View = tuple[Reading, Any, Any, Any, Any, Any, Any, Any, Any]
 
 
 def read(engine: Engine, text: str, *, exact: bool = False) -> Iterator[View]:
@@ -69,12 +76,14 @@ def read(engine: Engine, text: str, *, exact: bool = False) -> Iterator[View]:
         lambda report: engine.score(ids, top_n=N_LISTED, report=report, exact=exact)
     ):
         if isinstance(done, ScoredText):
-            yield show(engine, Reading(done, exact), _most_surprising(done))
+            reading = Reading(done, exact)
+            yield finished(engine, reading) if n_shown == 1 else glimpse(engine, reading)
             continue
         part, total = done
         is_more = n_shown == 1 < len(part) or len(part) - n_shown > total / N_GLIMPSES
         if is_more and len(part) < total:
-            yield glimpse(engine, Reading(part, exact, ids[len(part) :]), begins=n_shown == 1)
+            reading = Reading(part, exact, ids[len(part) :])
+            yield begun(engine, reading) if n_shown == 1 else glimpse(engine, reading)
             n_shown = len(part)
 
 
@@ -88,24 +97,32 @@ def offer_exact(engine: Engine) -> Any:
     return gr.update(visible=engine.info.recomputes and engine.info.dtype != score_facts.EXACT)
 
 
-def glimpse(engine: Engine, reading: Reading, *, begins: bool) -> View:
-    """A text whose first tokens are scored: their numbers, and how far it is.
-
-    From the first one on nothing is left of the text before; later ones leave what is selected.
-    """
-    reading, strip, whole, _, _, chart, _ = show(engine, reading, None)
-    if begins:
-        blank = gr.update(**views.no_candidates(BEING_MEASURED))
-        return reading, strip, whole, gr.update(facts=[]), blank, chart, ""
-    view = reading, strip, whole, gr.skip(), gr.skip(), chart, gr.skip()
-    return views.keep_selection(view)  # type: ignore[return-value]
+def begun(engine: Engine, reading: Reading) -> View:
+    """The first glimpse of a text that takes long: nothing is left of the one before."""
+    _, strip, whole, _, _, chart, _, *_ = show(engine, reading, None)
+    blank = gr.update(**views.no_candidates(BEING_MEASURED))
+    empty = token_table.empty(BEING_MEASURED)
+    return reading, strip, whole, gr.update(facts=[]), blank, chart, "", *empty
 
 
-def as_far_as_it_is(engine: Engine, reading: Reading, span: Any) -> View:
-    """The page after Stop: what was scored by then stays, and all of it is about that."""
-    if reading.scored is None:
-        return (gr.skip(),) * 7  # type: ignore[return-value]
-    return show(engine, reading, span)
+def glimpse(engine: Engine, reading: Reading) -> View:
+    """More of it: its numbers, and how far it is. What was selected meanwhile stays."""
+    _, strip, whole, _, _, chart, code, *_ = views.keep_selection(show(engine, reading, None))
+    return reading, strip, whole, gr.skip(), gr.skip(), chart, code, gr.skip(), gr.skip()
+
+
+def finished(engine: Engine, reading: Reading, span: Any = None) -> View:
+    """A text as far as it is scored, with what is selected, else its most surprising token."""
+    return show(engine, reading, _or_most_surprising(span, reading))
+
+
+def settle(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any, Any]:
+    """(facts, candidates, strip) after the last glimpse: of a selection made meanwhile, which may
+    have been of a token that was not measured yet, else of the most surprising token."""
+    if isinstance(span, dict) or reading.scored is None:
+        return *select(engine, reading, span), gr.skip()
+    span = _or_most_surprising(span, reading)
+    return *select(engine, reading, span), gr.update(value=span)
 
 
 def show(engine: Engine, reading: Reading, span: Any) -> View:
@@ -127,6 +144,8 @@ def show(engine: Engine, reading: Reading, span: Any) -> View:
         listing,
         charts.bits_along(scored.surprisals_bits, tokens, "How surprising is each token?"),
         surprisal_code(computed, scored.ids),
+        gr.skip(),  # the table follows
+        gr.skip(),
     )
 
 
@@ -138,13 +157,12 @@ def select(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any]:
     scored = reading.scored
     if scored is None:
         return gr.update(facts=[]), gr.update(**views.no_candidates(""))
-    n_all = len(scored) + len(reading.rest)
-    start, stop = views.picked_span(span, n_all)
-    if len(scored) <= start < n_all:
+    start, stop = views.picked_span(span, len(reading.ids))
+    if reading.rest and start >= len(scored):
         return gr.update(facts=[]), gr.update(**views.no_candidates(NOT_MEASURED))
-    stop = min(stop, len(scored))
+    n_selected, stop = stop - start, min(stop, len(scored))
     tokens = engine.vocabulary.tokens(scored.ids)
-    facts = score_facts.of_span(measure(scored, tokens, start, stop))
+    facts = score_facts.of_span(measure(scored, tokens, start, stop), n_selected)
     at = start if start < stop and scored.predicted[start] else stop - 1
     if not scored.predicted[at]:
         return gr.update(facts=facts), gr.update(
@@ -157,20 +175,17 @@ def select(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any]:
 
 
 def go_to(engine: Engine, reading: Reading, pick: Any) -> tuple[Any, Any, Any]:
-    """(strip, facts, candidates) of the token whose row in the table was clicked."""
+    """(facts, candidates, strip) of the token whose row in the table was clicked."""
     span = token_table.picked(pick, reading.scored)
-    if span is None:
-        return gr.skip(), gr.skip(), gr.skip()
-    return gr.update(value=span), *select(engine, reading, span)
+    return *select(engine, reading, span), gr.update(value=span)
 
 
 def link_of(engine: Engine, reading: Reading, span: Any, text: str) -> SurprisalLink:
     """The page as a link says it; what was scored only while it is the text in the box."""
     said = SurprisalLink(**links.made_with(engine), text=text)
-    scored = reading.scored
-    if scored is None or scored.ids != api.context_ids(engine, text):
+    if not reading.ids or reading.ids != api.context_ids(engine, text):
         return said
-    return replace(said, exact=reading.exact, span=views.picked_span(span, len(scored)))
+    return replace(said, exact=reading.exact, span=views.picked_span(span, len(reading.ids)))
 
 
 def restore(engine: Engine, state: SurprisalLink) -> Iterator[tuple[Any, ...]]:
@@ -179,16 +194,14 @@ def restore(engine: Engine, state: SurprisalLink) -> Iterator[tuple[Any, ...]]:
     for view in read(engine, text, exact=state.exact):
         yield *view, text
     reading = view[0]
-    span = links.selection(state.span, len(reading.scored))
-    if span:
-        yield *show(engine, reading, span), text
+    yield *finished(engine, reading, links.selection(state.span, len(reading.ids))), text
 
 
-def _most_surprising(scored: ScoredText) -> dict[str, int]:
-    """The span of the single most surprising token, so that the page opens with an answer."""
-    bits = [b if known else -1.0 for b, known in
-            zip(scored.surprisals_bits, scored.predicted, strict=True)]  # fmt: skip
-    at = max(range(len(bits)), key=bits.__getitem__)
+def _or_most_surprising(span: Any, reading: Reading) -> Any:
+    """What is selected, else the most surprising token, so that the page opens with an answer."""
+    if isinstance(span, dict) or reading.scored is None:
+        return span
+    at = int(np.argmax(np.nan_to_num(reading.scored.surprisals_bits, nan=-1.0)))
     return {"start": at, "stop": at + 1}
 
 
@@ -226,33 +239,31 @@ def build(page: Page) -> None:
             gr.Markdown(reference_line(), elem_classes="lab-quiet")
     chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
     prepared = examples(text, EXAMPLES)
-    table, follow_table = token_table.build(page, reading, lambda now: now.scored)
+    (table, sheet), follow_table = token_table.build(page, reading, lambda now: now.scored)
     code = code_panel()
     link_row.build(page, link_of, [reading, strip, text])
 
-    outputs = [reading, strip, whole, selected, candidates, chart, code]
+    outputs = [reading, strip, whole, selected, candidates, chart, code, table, sheet]
     scoring = [page.connect(written.then, read, [text], outputs) for written in prepared]
     scoring.append(page.connect(go.click, read, [text], outputs))
     scoring.append(page.connect(again.click, read_exactly, [text], outputs))
-    given_text.connect(
-        page, (text, go), reading, lambda now: now.scored.ids if now.scored else (), scoring, MARKS
-    )
-    stopped = stop.click(None, cancels=scoring, api_visibility="private")
-    page.connect(stopped.then, as_far_as_it_is, [reading, strip], outputs, uses_model=False)
-    page.connect(
-        strip.pick, select, [reading, strip], [selected, candidates],
-        latest_only=True, uses_model=False,
-    )  # fmt: skip
-    follow_table(scoring)
-    gone = page.connect(
-        table.pick, go_to, [reading, table], [strip, selected, candidates],
-        latest_only=True, uses_model=False,
-    )  # fmt: skip
+    at, about = [reading, strip], [selected, candidates]
+    over = stop.click(None, cancels=scoring, api_visibility="private")
+    stopped = page.connect(over.then, finished, at, outputs, uses_model=False)
+    given_text.connect(page, (text, go), reading, lambda now: now.ids, [*scoring, stopped], MARKS)
+    looks = partial(page.connect, latest_only=True, uses_model=False)
+    looks(strip.pick, select, at, about)
+    gone = looks(table.pick, go_to, [reading, table], [*about, strip])
     gone.success(None, js=TO_TOKEN, api_visibility="private")
-    link_row.first_view(
-        page, DEMO.slug, restore, [*outputs, text], read, [text],
-        then=lambda event: follow_table([event]),
-    )  # fmt: skip
+
+    def after(event: Any) -> None:
+        looks(event.then, settle, at, [*about, strip])
+        page.connect(event.failure, finished, at, outputs, uses_model=False, quiet=True)
+        follow_table([event])
+
+    for event in (*scoring, stopped):
+        after(event)
+    link_row.first_view(page, DEMO.slug, restore, [*outputs, text], read, [text], then=after)
     page.first_view(offer_exact, [], [again])
 
 

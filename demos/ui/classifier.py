@@ -5,6 +5,7 @@ of how a page shows a document.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -124,15 +125,20 @@ def _rows(vocabulary: Vocabulary, listed: list[int], found: Inside) -> list[view
     return rows
 
 
-def build(page: Page, desk: Desk) -> None:
-    """Folded; call it when all that changes the view is connected."""
+def build(page: Page, desk: Desk) -> Callable[[Sequence[Any]], None]:
+    """Folded. Returns a function that has the panel follow some events."""
     with gr.Accordion("The classifier inside: logit = h · e", open=False) as panel:
         words = gr.Markdown("")
         facts = Facts()
         table = Table(COLUMNS, name="How each logit is made")
         chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
         code = folded_code("h, e and the logits")
-    opened, is_open = while_open(page, panel)
+    opened, is_open = while_open(panel)
     given, shown = [desk.branches, desk.strip, is_open], [words, facts, table, chart, code]
-    for event in (opened, *desk.shown):
-        page.connect(event.then, follow, given, shown, latest_only=True)
+
+    def connect(events: Sequence[Any], quiet: bool = False) -> None:
+        for event in events:
+            page.connect(event.then, follow, given, shown, latest_only=True, quiet=quiet)
+
+    connect([opened], quiet=True)
+    return connect

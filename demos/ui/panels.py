@@ -7,8 +7,6 @@ from typing import Any
 import gradio as gr
 
 from core import palette
-from core.engines import Engine
-from demos.ui.events import Page
 from demos.ui.glossary import as_markdown
 
 MAX_LABEL = 34
@@ -47,24 +45,18 @@ def to_copy(label: str, name: str, **layout: Any) -> gr.Textbox:
     )
 
 
-def while_open(page: Page, fold: gr.Accordion) -> tuple[Any, gr.State]:
+def while_open(fold: gr.Accordion) -> tuple[Any, gr.State]:
     """(the event that a fold was opened, whether it is open), for what is shown only then.
 
     What fills it follows the event, and reads the state: filled by the event itself, it would
-    keep an older view when what it shows changes meanwhile.
+    keep an older view when what it shows changes meanwhile. Needs no engine: a fold may be
+    opened before there is one.
     """
     is_open = gr.State(False)
-    opened = page.connect(fold.expand, _is_open, [], [is_open], uses_model=False)
-    page.connect(fold.collapse, _is_closed, [], [is_open], uses_model=False)
+    quietly = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    opened = fold.expand(lambda: True, None, is_open, **quietly)
+    fold.collapse(lambda: False, None, is_open, **quietly)
     return opened, is_open
-
-
-def _is_open(engine: Engine) -> bool:
-    return True
-
-
-def _is_closed(engine: Engine) -> bool:
-    return False
 
 
 def examples(target: gr.Textbox, texts: Sequence[str]) -> list[Any]:

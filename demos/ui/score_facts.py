@@ -22,21 +22,25 @@ def of_text(
     return [*_how_far(whole.n_tokens, n_rest), *_whole_facts(whole), *_dtype_facts(info, exactly)]
 
 
-def of_span(span: Measures) -> list[Json]:
-    """The measures of a selection."""
-    selected = fact("selected", f"{span.n_tokens:,} token{'s' if span.n_tokens != 1 else ''}")
+def of_span(span: Measures, n_selected: int) -> list[Json]:
+    """The measures of a selection of ``n_selected`` tokens, as far as they are scored."""
+    n = f"{n_selected:,} token{'s' if n_selected != 1 else ''}"
+    n = n if n_selected == span.n_tokens else f"{span.n_tokens:,} of {n}"
     if span.total_bits is None:
-        return [selected, fact("total bits", "no prediction", display.NO_PREDICTION)]
+        return [
+            fact("selected", n),
+            fact("total bits", "no prediction", display.NO_PREDICTION),
+        ]
     exact = f"{span.total_bits:.6f} bits over {span.n_scored} predicted tokens"
     return [
-        selected,
+        fact("selected", n),
         fact("total bits", display.format_bits(span.total_bits), exact),
         fact("bits per token", display.format_bits(span.bits_per_token), exact),
     ]
 
 
 def _how_far(n: int, n_rest: int) -> list[Json]:
-    return [fact("scored", f"{n:,} of {n + n_rest:,} tokens")] if n_rest else []
+    return [fact("measured so far", f"{n:,} of {n + n_rest:,} tokens")] if n_rest else []
 
 
 def _whole_facts(whole: Measures) -> list[Json]:

@@ -68,13 +68,35 @@ function makePickable(line, row) {
   const first = line.firstChild;
   const button = make("button", "lab-data-pick", first.textContent);
   button.type = "button";
+  button.tabIndex = -1;
+  button.setAttribute("aria-label", config.columns[0][0] + " " + first.textContent);
   first.replaceChildren(button);
   line.addEventListener("click", () => {
+    const marked = getSelection();
+    if (!marked.isCollapsed && marked.containsNode(line, true)) return; // to be copied
     hideTip();
     props.value = row.pick;
     trigger("pick");
   });
 }
+
+const buttons = () => [...body.querySelectorAll(".lab-data-pick")];
+
+// Tab comes to one row; arrows go from row to row.
+function makeOneReachable() {
+  const [first, ...others] = buttons();
+  if (first && ![first, ...others].some((button) => button.tabIndex === 0)) first.tabIndex = 0;
+}
+
+body.addEventListener("keydown", (event) => {
+  const all = buttons();
+  const to = all[all.indexOf(event.target) + { ArrowDown: 1, ArrowUp: -1 }[event.key]];
+  if (!to || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  event.target.tabIndex = -1;
+  to.tabIndex = 0;
+  to.focus();
+});
 
 function draw() {
   const rows = nested(props.rows) || [];
@@ -91,6 +113,7 @@ function draw() {
     else body.append(line);
   });
   while (body.children.length > wanted.length) body.lastChild.remove();
+  makeOneReachable();
   if (config.grows && drawn.length && wanted.length > drawn.length) frame.scrollTop = frame.scrollHeight;
   else if (!stays) frame.scrollTop = 0;
   drawn = wanted;

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core import display
 from core.engines import Engine
+from core.errors import InputError
 from core.sheet import as_sheet
 from core.tokens import ScoredText, Vocabulary
 from demos.ui import cells, views
@@ -47,7 +48,7 @@ TO_COPY = "To paste into a spreadsheet or a notebook"
 def table(engine: Engine, scored: ScoredText | None, order: str) -> Any:
     """The rows of a scored text, the first ones of a long one; none for none."""
     if scored is None:
-        return gr.update(rows=[], title="Nothing is measured yet")
+        return empty("Nothing is measured yet")[0]
     chips = views.scored_chips(engine.vocabulary, scored)
     shown = in_order(scored.surprisals_bits, order)[:MOST_ROWS]
     text = views.place_of(scored.ids)
@@ -58,16 +59,21 @@ def table(engine: Engine, scored: ScoredText | None, order: str) -> Any:
     return gr.update(title=_title(len(rows), len(scored), order), rows=rows)
 
 
-def picked(pick: Any, scored: ScoredText | None) -> dict[str, int] | None:
-    """The strip's selection of the row that was clicked; None when it was of another text."""
-    if (
-        scored is None
-        or not isinstance(pick, dict)
-        or pick.get("text") != views.place_of(scored.ids)
-    ):
-        return None
-    at = pick.get("token")
-    return {"start": at, "stop": at + 1} if isinstance(at, int) and 0 <= at < len(scored) else None
+def picked(pick: Any, scored: ScoredText | None) -> dict[str, int]:
+    """The strip's selection of the row that was clicked; raises InputError for another text's."""
+    at, text = (pick.get(key) for key in ("token", "text")) if isinstance(pick, dict) else ("", "")
+    fits = scored is not None and text == views.place_of(scored.ids)
+    if scored is None or not fits or not isinstance(at, int) or not 0 <= at < len(scored):
+        raise InputError(
+            "This row is of a text that is no longer shown. Wait until the text is measured, and "
+            "click again."
+        )
+    return {"start": at, "stop": at + 1}
+
+
+def empty(words: str) -> tuple[Any, str]:
+    """(table, sheet) while there is nothing to show, and why."""
+    return gr.update(rows=[], title=words), ""
 
 
 def sheet(engine: Engine, scored: ScoredText | None) -> str:
@@ -114,11 +120,11 @@ def _row(vocabulary: Vocabulary, scored: ScoredText, i: int, chip: Json) -> Json
 
 def build(
     page: Page, state: gr.State, scored_of: Callable[[Any], ScoredText | None]
-) -> tuple[Table, Callable[[Sequence[Any]], None]]:
+) -> tuple[tuple[Table, gr.Textbox], Callable[[Sequence[Any]], None]]:
     """Folded. ``scored_of(value)``: the text of the ``state``.
 
-    Returns the table, whose rows can be picked, and a function that has the panel follow some
-    events that set the state.
+    Returns the table, whose rows can be picked, and the sheet; and a function that has both
+    follow some events that set the state.
     """
     with gr.Accordion("All tokens in a table", open=False) as panel:
         gr.Markdown(HINT, elem_classes="lab-quiet")
@@ -132,15 +138,15 @@ def build(
     def follow_state(engine: Engine, held: Any, chosen: str, is_open: Any) -> tuple[Any, Any]:
         return follow(engine, scored_of(held), chosen, is_open)
 
-    opened, is_open = while_open(page, panel)
+    opened, is_open = while_open(panel)
     page.connect(order.input, reorder, [state, order], [shown], latest_only=True, uses_model=False)
 
-    def connect(events: Sequence[Any]) -> None:
+    def connect(events: Sequence[Any], quiet: bool = False) -> None:
         for event in events:
             page.connect(
                 event.then, follow_state, [state, order, is_open], [shown, copied],
-                latest_only=True, uses_model=False,
+                latest_only=True, uses_model=False, quiet=quiet,
             )  # fmt: skip
 
-    connect([opened])
-    return shown, connect
+    connect([opened], quiet=True)
+    return (shown, copied), connect

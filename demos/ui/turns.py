@@ -148,8 +148,7 @@ class Turns:
 
         def stream(request: gr.Request, *values: Any) -> Iterator[Any]:
             turn = begun(request, values)
-            if turn:
-                yield from self._streamed(turn, handler(*values), nothing, at)
+            yield from self._streamed(turn, handler(*values), nothing, at) if turn else [nothing]
 
         def call(request: gr.Request, *values: Any) -> Any:
             turn = begun(request, values)
@@ -160,11 +159,17 @@ class Turns:
         return wrapped
 
     def _streamed(self, turn: Turn, results: Any, nothing: Any, at: int | None) -> Iterator[Any]:
+        """The results, as long as no later event has begun.
+
+        A stream that is over ends with ``nothing``: Gradio sends the last result again when one
+        ends, over what the later event shows, and empties the outputs of one that had none.
+        """
         with self._until_over(turn), closing(results):
             with self._handing_back(turn):
                 first = next(results, nothing)
             for result in itertools.chain([first], results):
                 if not self.is_last(turn):
+                    yield nothing
                     return
                 self.keep(turn, result, at)
                 yield result

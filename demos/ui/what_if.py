@@ -197,7 +197,7 @@ def build(page: Page, desk: Desk) -> Callable[[Sequence[Any]], None]:
         chart = gr.Plot(show_label=False, container=False)
         code = folded_code("one token replaced")
     at, outputs = [desk.branches, desk.strip], [facts, strip, chart, code]
-    opened, is_open = while_open(page, panel)
+    opened, is_open = while_open(panel)
     running = [
         page.connect(go.click, with_text, [*at, text], outputs, latest_only=True),
         page.connect(text.submit, with_text, [*at, text], outputs, latest_only=True),
@@ -205,9 +205,11 @@ def build(page: Page, desk: Desk) -> Callable[[Sequence[Any]], None]:
     ]
     stop.click(None, cancels=running, api_visibility="private")
 
-    def connect(events: Sequence[Any]) -> None:
+    def connect(events: Sequence[Any], quiet: bool = False) -> None:
         for event in events:
-            page.connect(event.then, follow, [*at, is_open], [listed], latest_only=True)
+            page.connect(
+                event.then, follow, [*at, is_open], [listed], latest_only=True, quiet=quiet
+            )
 
-    connect([opened])
+    connect([opened], quiet=True)
     return connect

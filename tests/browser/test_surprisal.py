@@ -227,26 +227,69 @@ def test_all_tokens_to_copy(demo):
     assert [line[0] for line in lines[1:]] == [str(i) for i in range(13)]
 
 
+LONG = "I will learn how a long text is read, one word at a time. " * 180
+AS_FAR = re.compile(r"\d+ of 2,\d+ tokens")
+
+
+def so_far(demo):
+    """How far a text is that takes long."""
+    return demo.root.locator(".lab-facts", has_text="measured so far")
+
+
 def test_stop_leaves_a_page_about_what_was_scored(demo, visit):
     """Stopped after the first colours, candidates, numbers and table are of the tokens that have
     one, none is of the text before; a pale token says that it is not measured."""
     visit.expected = re.compile("status of 422")  # Stop at a moment when Gradio names no event
     panel = Panel(demo, "All tokens in a table")
-    demo.box("Text").fill("I will learn how a long text is read, one word at a time. " * 180)
+    demo.box("Text").fill(LONG)
     demo.button("Measure").click()
-    coloured = demo.strip.locator("[role=option][data-heat]")
-    told = demo.root.locator(".lab-facts", has_text="scored").last
-    expect(told).to_contain_text(re.compile(r"\d+ of 2,\d+ tokens"))
+    expect(so_far(demo)).to_contain_text(AS_FAR)
+    expect(panel.title()).to_contain_text("being measured")
     demo.button("Stop").click()
+    expect(panel.title()).to_contain_text("as in the text")
     demo.expect_quiet()
-    n = coloured.count() + 1
-    assert 1 < n < 2500
-    expect(told).to_contain_text(f"{n:,} of 2,")
+    n = demo.strip.locator("[role=option][data-heat]").count() + 1
+    assert n < 2300
+    expect(so_far(demo)).to_contain_text(f"{n:,} of 2,")
     expect(panel.title()).to_contain_text(f"{n:,} tokens, as in the text")
+    expect(demo.root.get_by_label("Text", exact=True)).to_be_visible()
     demo.chips.nth(5).click()
     expect(demo.title).to_contain_text("(token 5)")
     demo.expect_quiet()
     assert float(demo.facts("selected")["total bits"]) == pytest.approx(bits(demo)[5], abs=0.006)
     demo.chips.nth(n + 1).click()
-    expect(demo.title).to_have_text("This token is not measured")
+    expect(demo.title).to_have_text("This token is not measured yet")
     assert "not measured yet" in demo.names()[n + 1]
+
+
+def test_a_token_clicked_while_the_text_is_measured_stays_selected(demo):
+    """Its numbers are there at once, and at the end as well; a pale one gets them then."""
+    for at in (3, 400):
+        demo.box("Text").fill(f"{at}. {LONG}"[:3000])
+        demo.button("Measure").click()
+        expect(so_far(demo)).to_be_visible()
+        demo.chips.nth(at).click()
+        expect(so_far(demo)).to_have_count(0)
+        demo.expect_quiet()
+        expect(demo.title).to_contain_text(f"(token {at})")
+        expect(demo.chips.nth(at)).to_have_attribute("aria-selected", "true")
+        said = float(demo.facts("selected")["total bits"])
+        assert said == pytest.approx(bits(demo)[at], abs=0.006)
+
+
+def test_another_text_ends_the_one_under_way(demo):
+    """What a long text was about to show does not come over the example that was chosen since."""
+    demo.box("Text").fill(LONG)
+    demo.button("Measure").click()
+    expect(so_far(demo)).to_be_visible()
+    demo.root.get_by_role("button", name="To be, or not to be").click()
+    expect(demo.strip).to_contain_text("question")
+    for _ in range(20):  # the long one ends at its next part
+        demo.page.wait_for_timeout(100)
+        demo.expect_quiet()
+        assert "question" in demo.strip.inner_text()
+        assert demo.chips.count() < 20
+    demo.chips.nth(2).click()
+    expect(demo.title).to_contain_text("(token 2)")
+    expect(demo.root.locator(".js-plotly-plot")).to_be_visible()
+    expect(so_far(demo)).to_have_count(0)

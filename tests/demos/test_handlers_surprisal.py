@@ -29,7 +29,8 @@ TEXT = "The cat sat on the mat. A token is a café."
 
 
 def reading(engine, text=TEXT):
-    return last(surprisal.read(engine, text))
+    """The page once a text is measured, however many glimpses there were."""
+    return surprisal.finished(engine, last(surprisal.read(engine, text))[0])
 
 
 def bits_of(chip):
@@ -211,55 +212,85 @@ def test_colours_come_while_a_text_is_scored():
     final = whole[1]["tokens"]
     assert 1 < len(glimpses) <= 1 + surprisal.N_GLIMPSES
     for _, strip, told, *_ in glimpses:
-        n_done, n = map(int, re.fullmatch(r"(\d+) of (\d+) tokens", facts(told)["scored"]).groups())
+        n_done, n = map(
+            int, re.fullmatch(r"(\d+) of (\d+) tokens", facts(told)["measured so far"]).groups()
+        )
         assert n == len(final) == len(strip["tokens"])
         assert strip["tokens"][:n_done] == final[:n_done]
         assert chip_ids(strip) == chip_ids(whole[1])
         assert all("heat" not in chip for chip in strip["tokens"][n_done:])
-    assert "scored" not in facts(whole[2])
+    assert "measured so far" not in facts(whole[2])
 
 
 def test_a_text_under_way_leaves_nothing_of_the_one_before():
-    """The first glimpse empties what was about another text; later ones leave a selection alone;
-    a click is answered from what is scored by then."""
+    """The first glimpse empties what was about another text, the table as well; later ones leave a
+    selection alone; a click is answered from what is scored by then."""
     engine = Watched()
-    first, *later, _ = surprisal.read(engine, TEXT)
+    first, *later = surprisal.read(engine, TEXT)
     assert first[1]["value"] is None
-    assert first[3]["facts"] == first[4]["rows"] == []
-    assert first[4]["title"] == surprisal.BEING_MEASURED
-    assert first[6] == ""
+    assert first[3]["facts"] == first[4]["rows"] == first[7]["rows"] == []
+    assert first[4]["title"] == first[7]["title"] == surprisal.BEING_MEASURED
+    assert first[6] == first[8] == ""
+    assert len(later) > 1
     for glimpse in later:
         assert "value" not in glimpse[1]
-        assert [glimpse[i] for i in (3, 4, 6)] == [gr.skip()] * 3
-    for state, strip, *_ in (first, *later):
+        assert [glimpse[i] for i in (3, 4, 7, 8)] == [gr.skip()] * 4
+    for state, strip, *_ in (first, *later[:-1]):
         assert isinstance(state, surprisal.Reading)
         n, n_all = len(state.scored), len(strip["tokens"])
+        assert list(state.ids) == chip_ids(strip)
         selected, listing = surprisal.select(engine, state, span(n - 1))
         label = display.label(engine.vocabulary.token(state.scored.ids[n - 1]))
         assert f"“{label}” stands (token {n - 1})" in listing["title"]
-        assert exact(selected)["total bits"].startswith(
-            f"{state.scored.surprisals_bits[n - 1]:.6f}"
-        )
-        for pale in (span(n), span(n, n_all), span(n_all - 1)):
+        bits = f"{state.scored.surprisals_bits[n - 1]:.6f}"
+        assert exact(selected)["total bits"].startswith(bits)
+        for pale in (span(n), span(n, n_all), span(n_all - 1), span(n_all + 5)):
             selected, listing = surprisal.select(engine, state, pale)
             assert (selected["facts"], listing["rows"]) == ([], [])
             assert listing["title"] == surprisal.NOT_MEASURED
         selected, _ = surprisal.select(engine, state, span(0, n_all))
-        assert facts(selected)["selected"] == f"{n} tokens"
+        assert facts(selected)["selected"] == f"{n} of {n_all} tokens"
+
+
+def test_what_was_selected_meanwhile_is_answered_at_the_end(toy):
+    """A token that was pale when it was clicked gets its numbers; with none the most surprising
+    one is selected, as after a text that took no time."""
+    state, strip, *_ = reading(toy)
+    for picked in (span(3), span(len(state.ids) - 1)):
+        assert surprisal.settle(toy, state, picked) == (
+            *surprisal.select(toy, state, picked),
+            gr.skip(),
+        )
+    selected, listing, shown = surprisal.settle(toy, state, None)
+    assert shown == gr.update(value=strip["value"])
+    assert (selected, listing) == surprisal.select(toy, state, strip["value"])
+    selected, listing, shown = surprisal.settle(toy, surprisal.Reading(), None)
+    assert (selected["facts"], listing["rows"], shown) == ([], [], gr.skip())
 
 
 def test_stop_leaves_what_was_scored(toy):
     """All of the page is about the tokens that were scored by then, and says how many they are."""
     state = next(iter(surprisal.read(Watched(), TEXT)))[0]
     n = len(state.scored)
-    shown, strip, told, _, listing, chart, code = surprisal.as_far_as_it_is(toy, state, None)
+    shown, strip, told, _, listing, chart, code, *_ = surprisal.finished(toy, state, None)
     assert shown == state
-    assert facts(told)["scored"] == f"{n} of {len(strip['tokens'])} tokens"
+    assert facts(told)["measured so far"] == f"{n} of {len(strip['tokens'])} tokens"
     assert facts(told)["tokens scored"] == str(n - 1)
-    assert f"(token {n - 1})" in listing["title"]
+    assert strip["value"]["stop"] <= n
+    assert f"(token {strip['value']['start']})" in listing["title"]
     assert len(chart.data[0].x) == n
     assert str(list(state.scored.ids)) in code
-    assert surprisal.as_far_as_it_is(toy, surprisal.Reading(), None) == (gr.skip(),) * 7
+    with pytest.raises(InputError):
+        surprisal.finished(toy, surprisal.Reading())
+
+
+def test_a_link_of_a_stopped_text_is_of_all_of_it(toy):
+    """The text, whether it was in float32, and a selection, also of what was not measured."""
+    state = next(iter(surprisal.read(Watched(), TEXT, exact=True)))[0]
+    for picked in (span(2), span(len(state.ids) - 1)):
+        said = surprisal.link_of(toy, state, picked, TEXT)
+        assert (said.text, said.exact) == (TEXT, True)
+        assert said.span == (picked["start"], picked["stop"])
 
 
 def test_chart_has_at_most_300_points(toy):

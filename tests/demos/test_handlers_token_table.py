@@ -5,11 +5,12 @@ import math
 import gradio as gr
 import numpy as np
 import pytest
-from handling import passage_ids, row_facts, span
+from handling import assert_sentence, passage_ids, row_facts, span
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.display import format_bits, format_prob
+from core.errors import InputError
 from core.sheet import as_sheet
 from demos.ui.token_table import (
     EXPECTED,
@@ -98,17 +99,21 @@ def test_what_a_server_does_not_say_is_unknown(remote):
 
 
 def test_a_row_leads_to_its_token(toy):
-    """A click selects the token of its row; one on a table of another text does nothing, nor
-    does a value that no click can make."""
+    """A click selects the token of its row; of a table of another text it is refused with what
+    to do, and so is a value that no click can make."""
     scored = scored_by(toy)
     for row in table(toy, scored, SURPRISING)["rows"]:
         at = int(row["cells"][0])
         assert picked(row["pick"], scored) == span(at)
-    for other in (scored_by(toy, TEXT + "!"), None):
-        assert picked(row["pick"], other) is None
-    for wrong in (len(scored), -1, "1", None, 1.0):
-        assert picked(row["pick"] | {"token": wrong}, scored) is None
-    assert picked(None, scored) is picked("x", scored) is picked({}, scored) is None
+    wrong = [row["pick"] | {"token": token} for token in (len(scored), -1, "1", None, 1.0)]
+    for pick, other in (
+        (row["pick"], scored_by(toy, TEXT + "!")),
+        (row["pick"], None),
+        *((pick, scored) for pick in (*wrong, None, "x", {})),
+    ):
+        with pytest.raises(InputError) as error:
+            picked(pick, other)
+        assert_sentence(error)
 
 
 def test_only_an_open_panel_is_filled(toy):

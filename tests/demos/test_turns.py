@@ -27,6 +27,12 @@ def answering():
     return "answer", 1
 
 
+def is_over(stream):
+    """Whether a stream has nothing more but one result that leaves all outputs alone: Gradio sends
+    the last one again when a stream ends."""
+    return list(stream) in ([gr.skip()], [(gr.skip(), gr.skip())])
+
+
 @pytest.mark.parametrize(
     ("session", "state", "goes_on"),
     [("me", STATE, False), ("me", OTHER_STATE, True), ("another", STATE, True)],
@@ -37,7 +43,7 @@ def test_a_stream_ends_when_its_state_is_set_by_another_event(session, state, go
     stream = page.in_turn(counting, STATE, 2)(visitor("me"))
     assert next(stream) == 0
     assert page.in_turn(answering, state, 2)(visitor(session)) == ("answer", 1)
-    assert list(stream) == ([1, 2] if goes_on else [])
+    assert list(stream) == [1, 2] if goes_on else is_over(stream)
 
 
 def test_an_ended_stream_is_closed():
@@ -54,7 +60,7 @@ def test_an_ended_stream_is_closed():
     stream = page.in_turn(holding, STATE, 1)(visitor("me"))
     next(stream)
     page.in_turn(answering, STATE, 2)(visitor("me"))
-    assert list(stream) == []
+    assert is_over(stream)
     assert closed == [True]
 
 
@@ -180,7 +186,10 @@ def test_what_was_clicked_earlier_and_begins_later_is_dropped(late):
     page = Turns()
     assert page.in_turn(answering, STATE, 2)(visitor("me", 2)) == ("answer", 1)
     result = page.in_turn(late, STATE, 2)(visitor("me", 1))
-    assert (result if late is answering else list(result)) in ([], (gr.skip(), gr.skip()))
+    if late is answering:
+        assert result == (gr.skip(), gr.skip())
+    else:
+        assert is_over(result)
     assert page.in_turn(late, STATE, 2)(visitor("another", 1)) is not None
     assert page.in_turn(answering, STATE, 2)(visitor("me", 3)) == ("answer", 1)
 
@@ -220,7 +229,7 @@ def test_a_look_ends_a_stream_that_shows_something():
     stream = page.in_turn(counting_pairs, STATE, 2, at=1)(visitor("me"))
     assert next(stream) == (0, "state 0")
     assert look(visitor("me"), "state 0") == ("state 0", "list")
-    assert list(stream) == []
+    assert is_over(stream)
 
 
 def test_the_number_is_given_on_arrival():
