@@ -89,7 +89,8 @@ class Turns:
     def watch(self, key: Key, value: Any) -> Callable[[], bool]:
         """A function: whether ``value``, as Gradio has read it of ``key``, stands, and did now."""
         with self._lock:
-            is_old = key in self._under_way or self._is_old(key, value)
+            under_way = any(map(self.is_last, self._under_way.get(key, ())))
+            is_old = under_way or self._is_old(key, value)
             seen = None if is_old else (self._last.get(key),)
         return lambda: seen == (self._last.get(key),)
 

@@ -150,6 +150,19 @@ def test_what_shows_a_state_that_is_just_being_set_is_dropped():
     assert page.following(lambda past: "picture", STATE, 1)(visitor("me"), "answer") == "picture"
 
 
+def test_a_stream_that_is_over_hinders_no_picture():
+    """It ends at its next result, which may be seconds away; it sets nothing any more."""
+    page = Turns()
+    stream = page.in_turn(counting_pairs, STATE, 2, at=1)(visitor("me"))
+    picture = page.following(lambda past: "picture", STATE, 1)
+    assert next(stream) == (0, "state 0")
+    assert picture(visitor("me"), "state 0") == gr.skip()
+    assert page.in_turn(answering, STATE, 2)(visitor("me")) == ("answer", 1)
+    assert picture(visitor("me"), "answer") == "picture"
+    assert is_over(stream)
+    assert picture(visitor("me"), "answer") == "picture"
+
+
 @pytest.mark.parametrize(("event", "at"), [(answering, 0), (counting_pairs, 1)])
 def test_what_was_read_before_the_state_was_set_is_not_shown(event, at):
     """Gradio reads a state some time before it calls, and sets it some time after."""
