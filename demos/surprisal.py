@@ -87,6 +87,16 @@ def read(engine: Engine, text: str, *, exact: bool = False) -> Iterator[View]:
             n_shown = len(part)
 
 
+def opened(engine: Engine, text: str) -> Iterator[View]:
+    """``read`` for a page that opens, which ends with the whole of the page.
+
+    What follows would be lost: of a tab that is not open Gradio keeps each part's last update.
+    """
+    for view in read(engine, text):
+        yield view
+    yield finished(engine, view[0])
+
+
 def read_exactly(engine: Engine, text: str) -> Iterator[View]:
     """Score a text in float32 on a model that runs in less."""
     yield from read(engine, text, exact=True)
@@ -263,7 +273,10 @@ def build(page: Page) -> None:
 
     for event in (*scoring, stopped):
         after(event)
-    link_row.first_view(page, DEMO.slug, restore, [*outputs, text], read, [text], then=after)
+    link_row.first_view(
+        page, DEMO.slug, restore, [*outputs, text], opened, [text],
+        then=lambda event: follow_table([event]),
+    )  # fmt: skip
     page.first_view(offer_exact, [], [again])
 
 

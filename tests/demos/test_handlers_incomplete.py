@@ -270,7 +270,7 @@ def test_a_given_token_outside_the_list_is_shown_with_its_numbers(few, toy):
 def test_surprisal_is_that_of_the_whole_engine(few, toy):
     """Scores know every token of the text: every number on the page is the same."""
     text = "The cat saw a zebra ÿ"
-    shown, whole = (last(surprisal.read(engine, text)) for engine in (few, toy))
+    shown, whole = (last(surprisal.opened(engine, text)) for engine in (few, toy))
     assert_sendable(*shown[1:6])
     assert same(shown[1:], whole[1:])
     for at in range(len(shown[0].scored)):
