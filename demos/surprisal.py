@@ -4,7 +4,7 @@ A student reads a text by colour, clicks the dark places to see what was expecte
 and adds up the bits of a span to get to perplexity.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,19 +12,20 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from core import api, charts, display
+from core import api, charts
 from core.engines import Engine
 from core.errors import InputError
 from core.link_states import SurprisalLink
-from core.measures import REFERENCE_POINTS, measure
+from core.measures import measure
 from core.snippets import surprisal_code
 from core.tokens import Ids, ScoredText
 from demos import Demo
 from demos.ui import given_text, link_row, links, score_facts, token_table, views
 from demos.ui.background import reporting
-from demos.ui.component import CandidateList, Facts, TokenStrip
+from demos.ui.component import CandidateList, Facts, Table, TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import code_panel, examples, heat_legend, text_box
+from demos.ui.score_facts import reference_line
 
 LEAD = (
     "The stronger the colour, the more the token surprised the model. "
@@ -87,14 +88,17 @@ def read(engine: Engine, text: str, *, exact: bool = False) -> Iterator[View]:
             n_shown = len(part)
 
 
-def opened(engine: Engine, text: str) -> Iterator[View]:
-    """``read`` for a page that opens, which ends with the whole of the page.
+def opened(
+    engine: Engine, text: str, *, exact: bool = False, span: tuple[int, int] | None = None
+) -> Iterator[View]:
+    """``read`` for a page that opens: it ends with the whole of the page, a span selected.
 
     What follows would be lost: of a tab that is not open Gradio keeps each part's last update.
     """
-    for view in read(engine, text):
-        yield view
-    yield finished(engine, view[0])
+    for view in read(engine, text, exact=exact):
+        reading = view[0]
+        chosen = links.selection(span, len(reading.ids))
+        yield view if reading.rest else finished(engine, reading, chosen)
 
 
 def read_exactly(engine: Engine, text: str) -> Iterator[View]:
@@ -200,11 +204,9 @@ def link_of(engine: Engine, reading: Reading, span: Any, text: str) -> Surprisal
 
 def restore(engine: Engine, state: SurprisalLink) -> Iterator[tuple[Any, ...]]:
     """(what ``read`` shows…, text) of a link, its span selected at the end."""
-    text, view = state.text or EXAMPLES[0], ()
-    for view in read(engine, text, exact=state.exact):
+    text = state.text or EXAMPLES[0]
+    for view in opened(engine, text, exact=state.exact, span=state.span):
         yield *view, text
-    reading = view[0]
-    yield *finished(engine, reading, links.selection(state.span, len(reading.ids))), text
 
 
 def _or_most_surprising(span: Any, reading: Reading) -> Any:
@@ -213,16 +215,6 @@ def _or_most_surprising(span: Any, reading: Reading) -> Any:
         return span
     at = int(np.argmax(np.nan_to_num(reading.scored.surprisals_bits, nan=-1.0)))
     return {"start": at, "stop": at + 1}
-
-
-def reference_line() -> str:
-    """The reference points in one line, each with its bits and its perplexity."""
-    points = (
-        f"{point.name}: **{display.format_bits(point.bits)} bits** "
-        f"(perplexity {point.perplexity:.3g})"
-        for point in REFERENCE_POINTS
-    )
-    return "For comparison: " + " · ".join(points)
 
 
 def build(page: Page) -> None:
@@ -238,15 +230,7 @@ def build(page: Page) -> None:
     reading = gr.State(Reading())
     strip = TokenStrip(name="The text, coloured by surprisal", min_height=72)
     heat_legend()
-    with gr.Row():
-        with gr.Column(scale=6, min_width=320):
-            candidates = CandidateList(min_height=345, choosable=False)
-        with gr.Column(scale=5, min_width=300):
-            gr.Markdown("**Selected**", elem_classes="lab-quiet")
-            selected = Facts(min_height=50)
-            gr.Markdown("**The whole text**", elem_classes="lab-quiet")
-            whole = Facts(min_height=104)
-            gr.Markdown(reference_line(), elem_classes="lab-quiet")
+    candidates, selected, whole = _place_numbers()
     chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
     prepared = examples(text, EXAMPLES)
     (table, sheet), follow_table = token_table.build(page, reading, lambda now: now.scored)
@@ -257,27 +241,57 @@ def build(page: Page) -> None:
     scoring = [page.connect(written.then, read, [text], outputs) for written in prepared]
     scoring.append(page.connect(go.click, read, [text], outputs))
     scoring.append(page.connect(again.click, read_exactly, [text], outputs))
-    at, about = [reading, strip], [selected, candidates]
-    over = stop.click(None, cancels=scoring, api_visibility="private")
-    stopped = page.connect(over.then, finished, at, outputs, uses_model=False)
+    stopped = _connect_stop(page, stop, scoring, [reading, strip], outputs)
     given_text.connect(page, (text, go), reading, lambda now: now.ids, [*scoring, stopped], MARKS)
-    looks = partial(page.connect, latest_only=True, uses_model=False)
-    looks(strip.pick, select, at, about)
-    gone = looks(table.pick, go_to, [reading, table], [*about, strip])
-    gone.success(None, js=TO_TOKEN, api_visibility="private")
-
-    def after(event: Any) -> None:
-        looks(event.then, settle, at, [*about, strip])
-        page.connect(event.failure, finished, at, outputs, uses_model=False, quiet=True)
-        follow_table([event])
-
-    for event in (*scoring, stopped):
-        after(event)
+    _connect_looks(page, reading, table, (strip, selected, candidates), [*scoring, stopped])
+    follow_table([*scoring, stopped])
     link_row.first_view(
         page, DEMO.slug, restore, [*outputs, text], opened, [text],
         then=lambda event: follow_table([event]),
     )  # fmt: skip
     page.first_view(offer_exact, [], [again])
+
+
+def _place_numbers() -> tuple[CandidateList, Facts, Facts]:
+    """(candidates, numbers of the selection, numbers of the text), side by side."""
+    with gr.Row():
+        with gr.Column(scale=6, min_width=320):
+            candidates = CandidateList(min_height=345, choosable=False)
+        with gr.Column(scale=5, min_width=300):
+            gr.Markdown("**Selected**", elem_classes="lab-quiet")
+            selected = Facts(min_height=50)
+            gr.Markdown("**The whole text**", elem_classes="lab-quiet")
+            whole = Facts(min_height=104)
+            gr.Markdown(reference_line(), elem_classes="lab-quiet")
+    return candidates, selected, whole
+
+
+def _connect_stop(
+    page: Page, stop: gr.Button, scoring: Sequence[Any], at: list[Any], outputs: list[Any]
+) -> Any:
+    """The event after which the page is about what was scored by then, also where that failed."""
+    over = stop.click(None, cancels=scoring, api_visibility="private")
+    stopped = page.connect(over.then, finished, at, outputs, uses_model=False)
+    for event in (*scoring, stopped):
+        page.connect(event.failure, finished, at, outputs, uses_model=False, quiet=True)
+    return stopped
+
+
+def _connect_looks(
+    page: Page,
+    reading: gr.State,
+    table: Table,
+    shown: tuple[TokenStrip, Facts, CandidateList],
+    events: Sequence[Any],
+) -> None:
+    """What is selected, in the strip, by a row of the table, and after the ``events``."""
+    strip, *about = shown
+    looks = partial(page.connect, latest_only=True, uses_model=False)
+    looks(strip.pick, select, [reading, strip], about)
+    gone = looks(table.pick, go_to, [reading, table], [*about, strip])
+    gone.success(None, js=TO_TOKEN, api_visibility="private")
+    for event in events:
+        looks(event.then, settle, [reading, strip], [*about, strip])
 
 
 DEMO = Demo(slug="surprisal", title="Surprisal", order=4, build=build)

@@ -133,12 +133,5 @@ def build(page: Page, desk: Desk) -> Callable[[Sequence[Any]], None]:
         table = Table(COLUMNS, name="How each logit is made")
         chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
         code = folded_code("h, e and the logits")
-    opened, is_open = while_open(panel)
-    given, shown = [desk.branches, desk.strip, is_open], [words, facts, table, chart, code]
-
-    def connect(events: Sequence[Any], quiet: bool = False) -> None:
-        for event in events:
-            page.connect(event.then, follow, given, shown, latest_only=True, quiet=quiet)
-
-    connect([opened], quiet=True)
-    return connect
+    given, shown = [desk.branches, desk.strip], [words, facts, table, chart, code]
+    return while_open(page, panel, follow, given, shown)

@@ -1,12 +1,13 @@
 """Small parts that every demo has: one-click examples and "Show the code"."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import gradio as gr
 
 from core import palette
+from demos.ui.events import Page
 from demos.ui.glossary import as_markdown
 
 MAX_LABEL = 34
@@ -45,18 +46,33 @@ def to_copy(label: str, name: str, **layout: Any) -> gr.Textbox:
     )
 
 
-def while_open(fold: gr.Accordion) -> tuple[Any, gr.State]:
-    """(the event that a fold was opened, whether it is open), for what is shown only then.
+def while_open(
+    page: Page,
+    fold: gr.Accordion,
+    follow: Callable[..., Any],
+    given: Sequence[Any],
+    shown: Sequence[Any],
+    **how: Any,
+) -> Callable[[Sequence[Any]], None]:
+    """Have ``follow(engine, *given, whether the fold is open)`` fill what is ``shown`` in it.
 
-    What fills it follows the event, and reads the state: filled by the event itself, it would
-    keep an older view when what it shows changes meanwhile. Needs no engine: a fold may be
-    opened before there is one.
+    It is called after the fold has opened; filled by that event itself, it would keep an older
+    view when what it shows changes meanwhile. Returns a function: after which other events.
+    A fold may be opened before there is an engine.
     """
     is_open = gr.State(False)
     quietly = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     opened = fold.expand(lambda: True, None, is_open, **quietly)
     fold.collapse(lambda: False, None, is_open, **quietly)
-    return opened, is_open
+
+    def connect(events: Sequence[Any], quiet: bool = False) -> None:
+        for event in events:
+            page.connect(
+                event.then, follow, [*given, is_open], shown, latest_only=True, quiet=quiet, **how
+            )
+
+    connect([opened], quiet=True)
+    return connect
 
 
 def examples(target: gr.Textbox, texts: Sequence[str]) -> list[Any]:

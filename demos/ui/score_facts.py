@@ -1,11 +1,11 @@
-"""The numbers under a scored text: of the whole of it, and of a selection.
+"""The numbers under a scored text: of the whole of it, of a selection, and to compare with.
 
 Knows nothing of how a page shows a text.
 """
 
 from core import display
 from core.engines import ModelInfo
-from core.measures import Measures
+from core.measures import REFERENCE_POINTS, Measures
 from demos.ui.glossary import fact
 from demos.ui.views import Json
 
@@ -37,6 +37,16 @@ def of_span(span: Measures, n_selected: int) -> list[Json]:
         fact("total bits", display.format_bits(span.total_bits), exact),
         fact("bits per token", display.format_bits(span.bits_per_token), exact),
     ]
+
+
+def reference_line() -> str:
+    """The reference points in one line, each with its bits and its perplexity."""
+    points = (
+        f"{point.name}: **{display.format_bits(point.bits)} bits** "
+        f"(perplexity {point.perplexity:.3g})"
+        for point in REFERENCE_POINTS
+    )
+    return "For comparison: " + " · ".join(points)
 
 
 def _how_far(n: int, n_rest: int) -> list[Json]:

@@ -84,8 +84,8 @@ const buttons = () => [...body.querySelectorAll(".lab-data-pick")];
 
 // Tab comes to one row; arrows go from row to row.
 function makeOneReachable() {
-  const [first, ...others] = buttons();
-  if (first && ![first, ...others].some((button) => button.tabIndex === 0)) first.tabIndex = 0;
+  const all = buttons();
+  if (all.length && !all.some((button) => button.tabIndex === 0)) all[0].tabIndex = 0;
 }
 
 body.addEventListener("keydown", (event) => {

@@ -138,15 +138,7 @@ def build(
     def follow_state(engine: Engine, held: Any, chosen: str, is_open: Any) -> tuple[Any, Any]:
         return follow(engine, scored_of(held), chosen, is_open)
 
-    opened, is_open = while_open(panel)
-    page.connect(order.input, reorder, [state, order], [shown], latest_only=True, uses_model=False)
-
-    def connect(events: Sequence[Any], quiet: bool = False) -> None:
-        for event in events:
-            page.connect(
-                event.then, follow_state, [state, order, is_open], [shown, copied],
-                latest_only=True, uses_model=False, quiet=quiet,
-            )  # fmt: skip
-
-    connect([opened], quiet=True)
-    return (shown, copied), connect
+    given = [state, order]
+    page.connect(order.input, reorder, given, [shown], latest_only=True, uses_model=False)
+    together = while_open(page, panel, follow_state, given, [shown, copied], uses_model=False)
+    return (shown, copied), together

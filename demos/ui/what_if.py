@@ -197,19 +197,10 @@ def build(page: Page, desk: Desk) -> Callable[[Sequence[Any]], None]:
         chart = gr.Plot(show_label=False, container=False)
         code = folded_code("one token replaced")
     at, outputs = [desk.branches, desk.strip], [facts, strip, chart, code]
-    opened, is_open = while_open(panel)
     running = [
         page.connect(go.click, with_text, [*at, text], outputs, latest_only=True),
         page.connect(text.submit, with_text, [*at, text], outputs, latest_only=True),
         page.connect(listed.pick, with_pick, [desk.branches, listed], outputs, latest_only=True),
     ]
     stop.click(None, cancels=running, api_visibility="private")
-
-    def connect(events: Sequence[Any], quiet: bool = False) -> None:
-        for event in events:
-            page.connect(
-                event.then, follow, [*at, is_open], [listed], latest_only=True, quiet=quiet
-            )
-
-    connect([opened], quiet=True)
-    return connect
+    return while_open(page, panel, follow, at, [listed])

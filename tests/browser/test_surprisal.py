@@ -272,6 +272,7 @@ def test_a_token_clicked_while_the_text_is_measured_stays_selected(demo):
         expect(so_far(demo)).to_have_count(0)
         demo.expect_quiet()
         expect(demo.title).to_contain_text(f"(token {at})")
+        expect(demo.chips.nth(at)).to_have_attribute("aria-selected", "true")
         said = float(demo.facts("selected")["total bits"])
         assert said == pytest.approx(bits(demo)[at], abs=0.006)
 
