@@ -42,10 +42,6 @@ N_LISTED = 10
 MARKS = given_text.Marks("Text", "Text: changed, not measured yet", "primary")
 BEING_MEASURED = "The text is being measured: a token that has its colour can be clicked"
 NOT_MEASURED = "This token is not measured yet"
-# once it is drawn: the selected token of the strip that is seen
-TO_TOKEN = """() => requestAnimationFrame(() => requestAnimationFrame(() =>
-  [...document.querySelectorAll(".lab-strip .lab-selected")]
-    .find((chip) => chip.checkVisibility())?.scrollIntoView({ block: "center" })))"""
 N_GLIMPSES = 8  # of a long text while it is scored, after the first
 
 
@@ -78,7 +74,7 @@ def read(engine: Engine, text: str, *, exact: bool = False) -> Iterator[View]:
     ):
         if isinstance(done, ScoredText):
             reading = Reading(done, exact)
-            yield finished(engine, reading) if n_shown == 1 else glimpse(engine, reading)
+            yield show(engine, reading, None) if n_shown == 1 else glimpse(engine, reading)
             continue
         part, total = done
         is_more = n_shown == 1 < len(part) or len(part) - n_shown > total / N_GLIMPSES
@@ -98,7 +94,7 @@ def opened(
     for view in read(engine, text, exact=exact):
         reading = view[0]
         chosen = links.selection(span, len(reading.ids))
-        yield view if reading.rest else finished(engine, reading, chosen)
+        yield view if reading.rest else show(engine, reading, chosen)
 
 
 def read_exactly(engine: Engine, text: str) -> Iterator[View]:
@@ -114,6 +110,7 @@ def offer_exact(engine: Engine) -> Any:
 def begun(engine: Engine, reading: Reading) -> View:
     """The first glimpse of a text that takes long: nothing is left of the one before."""
     _, strip, whole, _, _, chart, _, *_ = show(engine, reading, None)
+    strip["suggested"] = None
     blank = gr.update(**views.no_candidates(BEING_MEASURED))
     empty = token_table.empty(BEING_MEASURED)
     return reading, strip, whole, gr.update(facts=[]), blank, chart, "", *empty
@@ -121,26 +118,22 @@ def begun(engine: Engine, reading: Reading) -> View:
 
 def glimpse(engine: Engine, reading: Reading) -> View:
     """More of it: its numbers, and how far it is. What was selected meanwhile stays."""
-    _, strip, whole, _, _, chart, code, *_ = views.keep_selection(show(engine, reading, None))
+    _, strip, whole, _, _, chart, code, *_ = kept(engine, reading, None)
+    if reading.rest:
+        strip["suggested"] = None
     return reading, strip, whole, gr.skip(), gr.skip(), chart, code, gr.skip(), gr.skip()
 
 
-def finished(engine: Engine, reading: Reading, span: Any = None) -> View:
-    """A text as far as it is scored, with what is selected, else its most surprising token."""
-    return show(engine, reading, _or_most_surprising(span, reading))
-
-
-def settle(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any, Any]:
-    """(facts, candidates, strip) after the last glimpse: of a selection made meanwhile, which may
-    have been of a token that was not measured yet, else of the most surprising token."""
-    if isinstance(span, dict) or reading.scored is None:
-        return *select(engine, reading, span), gr.skip()
-    span = _or_most_surprising(span, reading)
-    return *select(engine, reading, span), gr.update(value=span)
+def kept(engine: Engine, reading: Reading, span: Any) -> View:
+    """``show`` of a text on the page as far as it is scored: what is selected there stays."""
+    return views.keep_selection(show(engine, reading, span))
 
 
 def show(engine: Engine, reading: Reading, span: Any) -> View:
-    """Strip, whole-text measures, chart, and what the selection is about."""
+    """Strip, whole-text measures, chart, and what the selection is about.
+
+    Where nothing is selected the most surprising token is suggested, so that there is an answer.
+    """
     scored = reading.scored
     if scored is None:
         raise InputError("No text has been scored yet. Press “Measure” first.")
@@ -152,7 +145,7 @@ def show(engine: Engine, reading: Reading, span: Any) -> View:
     facts, listing = select(engine, reading, span)
     return (
         reading,
-        gr.update(tokens=chips, value=span),
+        gr.update(tokens=chips, suggested=_most_surprising(scored), value=span),
         gr.update(facts=score_facts.of_text(engine.info, whole, n_rest, exactly=reading.exact)),
         facts,
         listing,
@@ -164,14 +157,14 @@ def show(engine: Engine, reading: Reading, span: Any) -> View:
 
 
 def select(engine: Engine, reading: Reading, span: Any) -> tuple[Any, Any]:
-    """Measures of the selected span as far as it is scored, and what was predicted at its first.
+    """Measures of the span on show as far as it is scored, and what was predicted at its first.
 
     Of a span from the text's beginning, where nothing is predicted, at its last one.
     """
     scored = reading.scored
     if scored is None:
         return gr.update(facts=[]), gr.update(**views.no_candidates(""))
-    start, stop = views.picked_span(span, len(reading.ids))
+    start, stop = _on_show(reading, span)
     if reading.rest and start >= len(scored):
         return gr.update(facts=[]), gr.update(**views.no_candidates(NOT_MEASURED))
     n_selected, stop = stop - start, min(stop, len(scored))
@@ -199,7 +192,7 @@ def link_of(engine: Engine, reading: Reading, span: Any, text: str) -> Surprisal
     said = SurprisalLink(**links.made_with(engine), text=text)
     if not reading.ids or reading.ids != api.context_ids(engine, text):
         return said
-    return replace(said, exact=reading.exact, span=views.picked_span(span, len(reading.ids)))
+    return replace(said, exact=reading.exact, span=_on_show(reading, span))
 
 
 def restore(engine: Engine, state: SurprisalLink) -> Iterator[tuple[Any, ...]]:
@@ -209,11 +202,14 @@ def restore(engine: Engine, state: SurprisalLink) -> Iterator[tuple[Any, ...]]:
         yield *view, text
 
 
-def _or_most_surprising(span: Any, reading: Reading) -> Any:
-    """What is selected, else the most surprising token, so that the page opens with an answer."""
-    if isinstance(span, dict) or reading.scored is None:
-        return span
-    at = int(np.argmax(np.nan_to_num(reading.scored.surprisals_bits, nan=-1.0)))
+def _on_show(reading: Reading, span: Any) -> tuple[int, int]:
+    """The selected tokens start…stop-1 of a text that is scored; what is suggested for none."""
+    selected = span or _most_surprising(reading.scored) if reading.scored else span
+    return views.picked_span(selected, len(reading.ids))
+
+
+def _most_surprising(scored: ScoredText) -> dict[str, int]:
+    at = int(np.argmax(np.nan_to_num(scored.surprisals_bits, nan=-1.0)))
     return {"start": at, "stop": at + 1}
 
 
@@ -271,9 +267,9 @@ def _connect_stop(
 ) -> Any:
     """The event after which the page is about what was scored by then, also where that failed."""
     over = stop.click(None, cancels=scoring, api_visibility="private")
-    stopped = page.connect(over.then, finished, at, outputs, uses_model=False)
+    stopped = page.connect(over.then, kept, at, outputs, uses_model=False)
     for event in (*scoring, stopped):
-        page.connect(event.failure, finished, at, outputs, uses_model=False, quiet=True)
+        page.connect(event.failure, kept, at, outputs, uses_model=False, quiet=True)
     return stopped
 
 
@@ -289,9 +285,9 @@ def _connect_looks(
     looks = partial(page.connect, latest_only=True, uses_model=False)
     looks(strip.pick, select, [reading, strip], about)
     gone = looks(table.pick, go_to, [reading, table], [*about, strip])
-    gone.success(None, js=TO_TOKEN, api_visibility="private")
+    gone.success(None, js=token_table.TO_TOKEN, api_visibility="private")
     for event in events:
-        looks(event.then, settle, [reading, strip], [*about, strip])
+        looks(event.then, select, [reading, strip], about)
 
 
 DEMO = Demo(slug="surprisal", title="Surprisal", order=4, build=build)

@@ -97,8 +97,8 @@ class TokenStrip(ScriptedComponent):
     """Tokens as chips, the hero of every demo.
 
     Props: ``tokens``, chips of ``core.display.chip``; ``heading``, a line above; ``folded``,
-    special tokens as small marks. ``value``:
-    the selected span ``{"start": i, "stop": j}`` (half open) or None. Event ``pick``.
+    special tokens as small marks; ``suggested``, the span that is marked while none is selected.
+    ``value``: the selected span ``{"start": i, "stop": j}`` (half open) or None. Event ``pick``.
     ``name`` is for screen readers. ``lines`` fixes the height, so that nothing below moves
     while a text grows; 0 lets it grow.
     """
@@ -117,11 +117,12 @@ class TokenStrip(ScriptedComponent):
         tokens: list[dict[str, Any]] | None = None,
         heading: str = "",
         folded: bool = False,
+        suggested: dict[str, int] | None = None,
         **layout: Any,
     ) -> None:
         config = {"name": name, "selectable": selectable, "compact": compact, "lines": lines}
         shown = {"tokens": tokens or [], "heading": heading, "folded": folded}
-        super().__init__(value, config, **shown, **layout)
+        super().__init__(value, config, **shown, suggested=suggested, **layout)
 
 
 COLUMNS = ("rank", "token", "probability", "surprisal", "model", "sampler")

@@ -74,15 +74,15 @@ function draw() {
   strip.style.setProperty("--lab-lines", config.lines || 0);
   strip.setAttribute("aria-label", config.name || "Tokens");
   const grew = same > 0 && same === before && wanted.length > same;
-  const span = props.value;
-  if (span && span.stop > span.start) {
-    anchor = span.start;
-    head = span.stop - 1;
-  } else {
-    anchor = head = null;
-  }
+  if (!dragging || head >= chips.length) select(props.value || props.suggested);
   markSelection();
   reveal(head !== null ? chips[head] : grew ? chips[chips.length - 1] : null);
+}
+
+function select(span) {
+  const some = span && span.stop > span.start;
+  anchor = some ? span.start : null;
+  head = some ? span.stop - 1 : null;
 }
 
 // Scroll the strip itself, never the page, until the chip is seen.
@@ -205,4 +205,4 @@ strip.addEventListener("keydown", (event) => {
 new ResizeObserver(() => reveal(chips[head])).observe(strip);
 
 draw();
-watch(["tokens", "value", "heading", "folded"], draw);
+watch(["tokens", "value", "suggested", "heading", "folded"], draw);

@@ -43,6 +43,10 @@ HINT = (
     "token, the surprisal how much the token then surprised it. Click a row to go to its token."
 )
 TO_COPY = "To paste into a spreadsheet or a notebook"
+# once it is drawn: the selected token of the strip that is seen
+TO_TOKEN = """() => requestAnimationFrame(() => requestAnimationFrame(() =>
+  [...document.querySelectorAll(".lab-strip .lab-selected")]
+    .find((chip) => chip.checkVisibility())?.scrollIntoView({ block: "center" })))"""
 
 
 def table(engine: Engine, scored: ScoredText | None, order: str) -> Any:

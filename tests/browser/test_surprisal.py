@@ -262,19 +262,49 @@ def test_stop_leaves_a_page_about_what_was_scored(demo, visit):
     assert "not measured yet" in demo.names()[n + 1]
 
 
+def measured_so_far(demo, text):
+    """Wait for the first colours of a text that takes long."""
+    demo.box("Text").fill(text[:3000])
+    demo.button("Measure").click()
+    expect(so_far(demo)).to_be_visible()
+
+
+def expect_on_show(demo, at):
+    """The token has the ring, and candidates and numbers are its own."""
+    demo.expect_quiet()
+    expect(demo.title).to_contain_text(f"(token {at})")
+    expect(demo.chips.nth(at)).to_have_attribute("aria-selected", "true")
+    said = float(demo.facts("selected")["total bits"])
+    assert said == pytest.approx(bits(demo)[at], abs=0.006)
+
+
 def test_a_token_clicked_while_the_text_is_measured_stays_selected(demo):
     """Its numbers are there at once, and at the end as well; a pale one gets them then."""
     for at in (3, 400):
-        demo.box("Text").fill(f"{at}. {LONG}"[:3000])
-        demo.button("Measure").click()
-        expect(so_far(demo)).to_be_visible()
+        measured_so_far(demo, f"{at}. {LONG}")
         demo.chips.nth(at).click()
         expect(so_far(demo)).to_have_count(0)
-        demo.expect_quiet()
-        expect(demo.title).to_contain_text(f"(token {at})")
-        expect(demo.chips.nth(at)).to_have_attribute("aria-selected", "true")
-        said = float(demo.facts("selected")["total bits"])
-        assert said == pytest.approx(bits(demo)[at], abs=0.006)
+        expect_on_show(demo, at)
+
+
+def test_a_token_clicked_as_the_measuring_ends_stays_selected(demo):
+    """Though numbers of the most surprising one were about to be shown."""
+    for at in (5, 6):
+        measured_so_far(demo, f"{at}. {LONG}")
+        expect(so_far(demo)).to_have_count(0)
+        demo.chips.nth(at).click()
+        expect_on_show(demo, at)
+
+
+def test_a_click_is_not_lost_to_a_strip_that_is_drawn_again(demo):
+    """Colours that come between the button's down and up leave what is pointed at."""
+    measured_so_far(demo, f"Seven. {LONG}")
+    demo.chips.nth(7).hover()
+    demo.page.mouse.down()
+    said = so_far(demo).inner_text()
+    expect(so_far(demo)).not_to_have_text(said)
+    demo.page.mouse.up()
+    expect_on_show(demo, 7)
 
 
 def test_another_text_ends_the_one_under_way(demo):

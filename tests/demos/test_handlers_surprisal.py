@@ -30,7 +30,7 @@ TEXT = "The cat sat on the mat. A token is a café."
 
 def reading(engine, text=TEXT):
     """The page once a text is measured, however many glimpses there were."""
-    return surprisal.finished(engine, last(surprisal.read(engine, text))[0])
+    return surprisal.show(engine, last(surprisal.read(engine, text))[0], None)
 
 
 def bits_of(chip):
@@ -160,13 +160,6 @@ def test_no_list_where_nothing_was_predicted(engine):
     assert listing["rows"] == []
 
 
-def test_opens_on_the_most_surprising_token(engine):
-    """The page opens with the most surprising token selected."""
-    strip = reading(engine)[1]
-    bits = [bits_of(chip) or 0 for chip in strip["tokens"]]
-    assert strip["value"]["start"] == bits.index(max(bits))
-
-
 def test_a_single_token_has_nothing_to_sum(smollm2):
     """A text of one token, with nothing before it, shows no total rather than 0 bits."""
     assert len(smollm2.tokenize("Hi")) == 1
@@ -227,13 +220,14 @@ def test_a_text_under_way_leaves_nothing_of_the_one_before():
     selection alone; a click is answered from what is scored by then."""
     engine = Watched()
     first, *later = surprisal.read(engine, TEXT)
-    assert first[1]["value"] is None
+    assert first[1]["value"] is first[1]["suggested"] is None
     assert first[3]["facts"] == first[4]["rows"] == first[7]["rows"] == []
     assert first[4]["title"] == first[7]["title"] == surprisal.BEING_MEASURED
     assert first[6] == first[8] == ""
     assert len(later) > 1
     for glimpse in later:
         assert "value" not in glimpse[1]
+        assert (glimpse[1]["suggested"] is None) == (glimpse is not later[-1])
         assert [glimpse[i] for i in (3, 4, 7, 8)] == [gr.skip()] * 4
     for state, strip, *_ in (first, *later[:-1]):
         assert isinstance(state, surprisal.Reading)
@@ -252,36 +246,34 @@ def test_a_text_under_way_leaves_nothing_of_the_one_before():
         assert facts(selected)["selected"] == f"{n} of {n_all} tokens"
 
 
-def test_what_was_selected_meanwhile_is_answered_at_the_end(toy):
-    """A token that was pale when it was clicked gets its numbers; with none the most surprising
-    one is selected, as after a text that took no time."""
-    state, strip, *_ = reading(toy)
-    for picked in (span(3), span(len(state.ids) - 1)):
-        assert surprisal.settle(toy, state, picked) == (
-            *surprisal.select(toy, state, picked),
-            gr.skip(),
-        )
-    selected, listing, shown = surprisal.settle(toy, state, None)
-    assert shown == gr.update(value=strip["value"])
-    assert (selected, listing) == surprisal.select(toy, state, strip["value"])
-    selected, listing, shown = surprisal.settle(toy, surprisal.Reading(), None)
-    assert (selected["facts"], listing["rows"], shown) == ([], [], gr.skip())
+def test_what_was_not_selected_is_the_most_surprising_token(engine):
+    """The strip marks it, numbers, candidates and link are of it; the selection stays empty."""
+    state, strip, _, selected, listing, *_ = reading(engine)
+    assert strip["value"] is None
+    bits = [b or 0.0 for b in map(bits_of, strip["tokens"])]
+    assert strip["suggested"] == span(bits.index(max(bits)))
+    for nothing in (None, ""):  # what a page sends
+        assert surprisal.select(engine, state, nothing) == (selected, listing)
+        assert surprisal.select(engine, state, strip["suggested"]) == (selected, listing)
+        said = surprisal.link_of(engine, state, nothing, TEXT)
+        assert said.span == tuple(strip["suggested"].values())
 
 
 def test_stop_leaves_what_was_scored(toy):
     """All of the page is about the tokens that were scored by then, and says how many they are."""
     state = next(iter(surprisal.read(Watched(), TEXT)))[0]
     n = len(state.scored)
-    shown, strip, told, _, listing, chart, code, *_ = surprisal.finished(toy, state, None)
+    shown, strip, told, _, listing, chart, code, *_ = surprisal.kept(toy, state, None)
     assert shown == state
     assert facts(told)["measured so far"] == f"{n} of {len(strip['tokens'])} tokens"
     assert facts(told)["tokens scored"] == str(n - 1)
-    assert strip["value"]["stop"] <= n
-    assert f"(token {strip['value']['start']})" in listing["title"]
+    assert "value" not in strip
+    assert strip["suggested"]["stop"] <= n
+    assert f"(token {strip['suggested']['start']})" in listing["title"]
     assert len(chart.data[0].x) == n
     assert str(list(state.scored.ids)) in code
     with pytest.raises(InputError):
-        surprisal.finished(toy, surprisal.Reading())
+        surprisal.kept(toy, surprisal.Reading(), None)
 
 
 def test_a_link_of_a_stopped_text_is_of_all_of_it(toy):
