@@ -114,13 +114,13 @@ def test_surprisal_of_a_text_that_is_not_measured_yet(engine):
     assert again_surprisal(engine, state).text == "Another"
 
 
-def test_surprisal_without_a_selection_measures_all(engine):
-    """Nothing selected means the whole text, before and after."""
-    reading, *_ = last(surprisal.read(engine, "One text."))
-    state = surprisal.link_of(engine, reading, None, "One text.")
-    assert state.span == (0, len(reading.scored))
+def test_surprisal_without_a_selection_is_of_what_is_suggested(engine):
+    """Nothing selected: the link leads to the numbers that were on show."""
+    *_, before = surprisal.read(engine, "One text.")
+    state = surprisal.link_of(engine, before[0], None, "One text.")
     view = last(surprisal.restore(engine, state))
-    assert view[3:5] == surprisal.select(engine, reading, None)
+    assert view[1]["value"] == before[1]["suggested"]
+    assert view[3:5] == surprisal.select(engine, before[0], None)
 
 
 def test_next_token_of_a_text(engine):
