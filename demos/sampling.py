@@ -6,6 +6,7 @@ random number r falls, and that the same seed gives the same text.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -20,7 +21,7 @@ from core.sampling import SampledDistribution, Sampler, Step, generate, reshape,
 from core.snippets import sampling_code
 from core.tokens import Distribution, require_context
 from demos import Demo
-from demos.ui import given_text, link_row, links, views
+from demos.ui import given_text, link_row, links, sampler_sliders, views
 from demos.ui.component import CandidateList, Facts, Number, Slider, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
@@ -49,6 +50,7 @@ class Bench:
 
     ``distribution`` is the model's at ``position``; ``r`` where the next draw falls.
     ``n_drawn`` counts the draws with ``seed``, so that each press takes its next number.
+    ``settings``: where the sliders stood.
     """
 
     document: Document = field(default_factory=Document)
@@ -58,10 +60,11 @@ class Bench:
     r: float = 0.5
     seed: int = -1
     n_drawn: int = 0
+    settings: tuple[Any, ...] = ()
 
 
 Shown = tuple[Any, Any, Any, str]
-View = tuple[Bench, Any, Any, Any, Any, str, float]
+View = tuple[Bench, Any, Any, Any, Any, str, Any]
 
 
 def start(engine: Engine, text: str, *settings: Any) -> View:
@@ -86,12 +89,18 @@ def show(engine: Engine, bench: Bench, settings: Sequence[Any]) -> View:
     )
     drawn = bench.draws.get(bench.position)
     sampler = drawn.sampler if drawn else api.checked_sampler(engine, *settings)
+    bench = replace(bench, settings=tuple(settings))
     return bench, strip, *_through(engine, bench, sampler), bench.r
 
 
 def reshaped(engine: Engine, bench: Bench, *settings: Any) -> Shown:
     """A slider moved: the distribution at hand through other settings; no model is asked."""
     return _through(engine, bench, api.checked_sampler(engine, *settings))
+
+
+def caught_up(engine: Engine, bench: Bench, *settings: Any) -> Shown:
+    """``reshaped`` for a slider that has moved while what is on show was computed."""
+    return (gr.skip(),) * 4 if settings == bench.settings else reshaped(engine, bench, *settings)
 
 
 def _through(engine: Engine, bench: Bench, sampler: Sampler) -> Shown:
@@ -148,10 +157,11 @@ def look_at_end(engine: Engine, bench: Bench, *settings: Any) -> View:
 
 
 def set_r(engine: Engine, bench: Bench, r: Any, *settings: Any) -> View:
-    """r moved by hand, at the end of the document."""
+    """r moved by hand, at the end of the document; its slider stays, which may have moved on."""
     below_one = float(np.nextafter(1.0, 0.0))
-    r = min(max(limits.check_number(r, "r"), 0.0), below_one)
-    return show(engine, replace(_at_end(engine, bench), r=r), settings)
+    allowed = min(max(limits.check_number(r, "r"), 0.0), below_one)
+    *view, _ = show(engine, replace(_at_end(engine, bench), r=allowed), settings)
+    return *view, gr.skip() if allowed == r else allowed
 
 
 def _at_end(engine: Engine, bench: Bench) -> Bench:
@@ -200,7 +210,7 @@ def run_on(
 def look(engine: Engine, bench: Bench, span: Any, *settings: Any) -> View:
     """The step that chose the clicked token, with its own r and sampler."""
     position = views.picked_position(span, len(bench.document))
-    return views.keep_selection(show(engine, _at(engine, bench, position), settings))
+    return views.of_pick(show(engine, _at(engine, bench, position), settings), span)
 
 
 def link_of(
@@ -231,17 +241,6 @@ def restore(engine: Engine, state: SamplingLink) -> tuple[Any, ...]:
     return *show(engine, bench, sliders), text, state.seed, state.tokens, *sliders
 
 
-def _sliders() -> list[Slider]:
-    """Temperature, top-k, top-p and min-p, in the order in which they are applied."""
-    with gr.Row(elem_classes="lab-sliders"):
-        temperature = Slider(0, 2, 1, step=0.05, label="Temperature", min_width=190)
-        top_k = Slider(0, 100, 0, step=1, label="top-k (0: off)", min_width=190)
-    with gr.Row(elem_classes="lab-sliders"):
-        top_p = Slider(0.01, 1, 0.9, step=0.01, label="top-p (1: off)", min_width=190)
-        min_p = Slider(0, 0.5, 0, step=0.01, label="min-p (0: off)", min_width=190)
-    return [temperature, top_k, top_p, min_p]
-
-
 def build(page: Page) -> None:
     """Text and strip; candidates beside the sliders; the draw below both."""
     gr.Markdown(LEAD, elem_classes="lab-lead")
@@ -253,7 +252,7 @@ def build(page: Page) -> None:
         with gr.Column(scale=6, min_width=320):
             candidates = CandidateList(min_height=345, choosable=False)
         with gr.Column(scale=6, min_width=320):
-            settings = _sliders()
+            settings = sampler_sliders.place()
             facts = Facts(min_height=46)
             bar = gr.Plot(show_label=False, container=False)
             with gr.Row(equal_height=True, elem_classes="lab-sliders"):
@@ -275,20 +274,26 @@ def build(page: Page) -> None:
     triggers = [*(written.then for written in prepared), use.click, text.submit]
     begun = [page.connect(trigger, start, [text, *settings], outputs) for trigger in triggers]
     given_text.connect(page, (text, use), bench, lambda now: now.document.given().ids, begun)
-    for slider in settings:
-        page.connect(
-            slider.input, reshaped, [bench, *settings], shown, latest_only=True, uses_model=False
-        )
-    for trigger, handler, place in ((r.input, set_r, r), (strip.pick, look, strip)):
-        given = [bench, place, *settings]
-        page.connect(trigger, handler, given, outputs, latest_only=True, gives_way=True)
-    page.connect(take.click, draw, [bench, seed, *settings], outputs, latest_only=True)
-    page.connect(add.click, append, [bench, *settings], outputs, latest_only=True)
     running = page.connect(go.click, run_on, [bench, seed, n_tokens, *settings], outputs)
     stopped = stop.click(None, cancels=[running], api_visibility="private")
-    page.connect(stopped.then, look_at_end, [bench, *settings], outputs)
+    steps = partial(page.connect, outputs=outputs, latest_only=True)
+    done = [
+        *begun,
+        running,
+        page.connect(stopped.then, look_at_end, [bench, *settings], outputs),
+        steps(r.input, set_r, [bench, r, *settings], gives_way=True),
+        steps(strip.pick, look, [bench, strip, *settings], gives_way=True),
+        steps(take.click, draw, [bench, seed, *settings]),
+        steps(add.click, append, [bench, *settings]),
+    ]
+    looks = (reshaped, caught_up)
+    follow_sliders = sampler_sliders.connect(page, settings, bench, shown, looks)
+    follow_sliders(done)
     opened = [*outputs, *boxes]
-    link_row.first_view(page, DEMO.slug, restore, opened, start, [text, *settings])
+    link_row.first_view(
+        page, DEMO.slug, restore, opened, start, [text, *settings],
+        then=lambda event: follow_sliders([event]),
+    )  # fmt: skip
 
 
 DEMO = Demo(slug="sampling", title="Sampling", order=3, build=build)

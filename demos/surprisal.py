@@ -4,7 +4,7 @@ A student reads a text by colour, clicks the dark places to see what was expecte
 and adds up the bits of a span to get to perplexity.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -25,7 +25,6 @@ from demos.ui.background import reporting
 from demos.ui.component import CandidateList, Facts, Table, TokenStrip
 from demos.ui.events import Page
 from demos.ui.panels import code_panel, examples, heat_legend, text_box
-from demos.ui.score_facts import reference_line
 
 LEAD = (
     "The stronger the colour, the more the token surprised the model. "
@@ -50,11 +49,13 @@ class Reading:
     """The state of the page: the text that was scored, and whether in float32 on request.
 
     ``rest``: the tokens after it that are not scored yet, or were not when it was stopped.
+    ``span``: the tokens that a link leads to.
     """
 
     scored: ScoredText | None = None
     exact: bool = False
     rest: Ids = ()
+    span: tuple[int, int] | None = None
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -65,7 +66,9 @@ class Reading:
 View = tuple[Reading, Any, Any, Any, Any, Any, Any, Any, Any]
 
 
-def read(engine: Engine, text: str, *, exact: bool = False) -> Iterator[View]:
+def read(
+    engine: Engine, text: str, *, exact: bool = False, span: tuple[int, int] | None = None
+) -> Iterator[View]:
     """Score a text, colouring it as its numbers come, then show the whole of it."""
     ids = views.start_ids(engine, text)
     n_shown = 1  # the first token has no number
@@ -73,13 +76,13 @@ def read(engine: Engine, text: str, *, exact: bool = False) -> Iterator[View]:
         lambda report: engine.score(ids, top_n=N_LISTED, report=report, exact=exact)
     ):
         if isinstance(done, ScoredText):
-            reading = Reading(done, exact)
-            yield show(engine, reading, None) if n_shown == 1 else glimpse(engine, reading)
+            reading = Reading(done, exact, span=span)
+            yield show(engine, reading) if n_shown == 1 else glimpse(engine, reading)
             continue
         part, total = done
         is_more = n_shown == 1 < len(part) or len(part) - n_shown > total / N_GLIMPSES
         if is_more and len(part) < total:
-            reading = Reading(part, exact, ids[len(part) :])
+            reading = Reading(part, exact, ids[len(part) :], span)
             yield begun(engine, reading) if n_shown == 1 else glimpse(engine, reading)
             n_shown = len(part)
 
@@ -87,14 +90,12 @@ def read(engine: Engine, text: str, *, exact: bool = False) -> Iterator[View]:
 def opened(
     engine: Engine, text: str, *, exact: bool = False, span: tuple[int, int] | None = None
 ) -> Iterator[View]:
-    """``read`` for a page that opens: it ends with the whole of the page, a span selected.
+    """``read`` for a page that opens: it ends with the whole of the page but a selection.
 
-    What follows would be lost: of a tab that is not open Gradio keeps each part's last update.
+    Of a tab that is not open Gradio keeps each part's last update alone.
     """
-    for view in read(engine, text, exact=exact):
-        reading = view[0]
-        chosen = links.selection(span, len(reading.ids))
-        yield view if reading.rest else show(engine, reading, chosen)
+    for view in read(engine, text, exact=exact, span=span):
+        yield view if view[0].rest else views.keep_selection(show(engine, view[0]))
 
 
 def read_exactly(engine: Engine, text: str) -> Iterator[View]:
@@ -109,7 +110,7 @@ def offer_exact(engine: Engine) -> Any:
 
 def begun(engine: Engine, reading: Reading) -> View:
     """The first glimpse of a text that takes long: nothing is left of the one before."""
-    _, strip, whole, _, _, chart, _, *_ = show(engine, reading, None)
+    _, strip, whole, _, _, chart, _, *_ = show(engine, reading)
     strip["suggested"] = None
     blank = gr.update(**views.no_candidates(BEING_MEASURED))
     empty = token_table.empty(BEING_MEASURED)
@@ -117,23 +118,21 @@ def begun(engine: Engine, reading: Reading) -> View:
 
 
 def glimpse(engine: Engine, reading: Reading) -> View:
-    """More of it: its numbers, and how far it is. What was selected meanwhile stays."""
-    _, strip, whole, _, _, chart, code, *_ = kept(engine, reading, None)
+    """More of it: its numbers, and how far it is."""
+    view = kept(engine, reading)
     if reading.rest:
-        strip["suggested"] = None
+        view[1]["suggested"] = None
+    return view
+
+
+def kept(engine: Engine, reading: Reading) -> View:
+    """A text on the page as far as it is scored; what is selected there, ``select`` answers."""
+    _, strip, whole, _, _, chart, code, *_ = views.keep_selection(show(engine, reading))
     return reading, strip, whole, gr.skip(), gr.skip(), chart, code, gr.skip(), gr.skip()
 
 
-def kept(engine: Engine, reading: Reading, span: Any) -> View:
-    """``show`` of a text on the page as far as it is scored: what is selected there stays."""
-    return views.keep_selection(show(engine, reading, span))
-
-
-def show(engine: Engine, reading: Reading, span: Any) -> View:
-    """Strip, whole-text measures, chart, and what the selection is about.
-
-    Where nothing is selected the most surprising token is suggested, so that there is an answer.
-    """
+def show(engine: Engine, reading: Reading) -> View:
+    """Strip, whole-text measures, chart, and numbers of what is suggested: nothing is selected."""
     scored = reading.scored
     if scored is None:
         raise InputError("No text has been scored yet. Press “Measure” first.")
@@ -142,10 +141,10 @@ def show(engine: Engine, reading: Reading, span: Any) -> View:
     computed = replace(engine.info, dtype=score_facts.EXACT) if reading.exact else engine.info
     n_rest = len(reading.rest)
     chips = views.scored_chips(engine.vocabulary, scored, reading.rest)
-    facts, listing = select(engine, reading, span)
+    facts, listing = select(engine, reading, None)
     return (
         reading,
-        gr.update(tokens=chips, suggested=_most_surprising(scored), value=span),
+        gr.update(tokens=chips, suggested=_suggested(reading, scored), value=None),
         gr.update(facts=score_facts.of_text(engine.info, whole, n_rest, exactly=reading.exact)),
         facts,
         listing,
@@ -196,7 +195,7 @@ def link_of(engine: Engine, reading: Reading, span: Any, text: str) -> Surprisal
 
 
 def restore(engine: Engine, state: SurprisalLink) -> Iterator[tuple[Any, ...]]:
-    """(what ``read`` shows…, text) of a link, its span selected at the end."""
+    """(what ``read`` shows…, text) of a link, its span suggested."""
     text = state.text or EXAMPLES[0]
     for view in opened(engine, text, exact=state.exact, span=state.span):
         yield *view, text
@@ -204,13 +203,15 @@ def restore(engine: Engine, state: SurprisalLink) -> Iterator[tuple[Any, ...]]:
 
 def _on_show(reading: Reading, span: Any) -> tuple[int, int]:
     """The selected tokens start…stop-1 of a text that is scored; what is suggested for none."""
-    selected = span or _most_surprising(reading.scored) if reading.scored else span
-    return views.picked_span(selected, len(reading.ids))
+    if not span and reading.scored is not None:
+        span = _suggested(reading, reading.scored)
+    return views.picked_span(span, len(reading.ids))
 
 
-def _most_surprising(scored: ScoredText) -> dict[str, int]:
+def _suggested(reading: Reading, scored: ScoredText) -> dict[str, int]:
+    """What a link leads to, else the most surprising token, so that the page has an answer."""
     at = int(np.argmax(np.nan_to_num(scored.surprisals_bits, nan=-1.0)))
-    return {"start": at, "stop": at + 1}
+    return links.selection(reading.span, len(reading.ids)) or {"start": at, "stop": at + 1}
 
 
 def build(page: Page) -> None:
@@ -226,7 +227,11 @@ def build(page: Page) -> None:
     reading = gr.State(Reading())
     strip = TokenStrip(name="The text, coloured by surprisal", min_height=72)
     heat_legend()
-    candidates, selected, whole = _place_numbers()
+    with gr.Row():
+        with gr.Column(scale=6, min_width=320):
+            candidates = CandidateList(min_height=345, choosable=False)
+        with gr.Column(scale=5, min_width=300):
+            selected, whole = score_facts.place()
     chart = gr.Plot(show_label=False, container=False, elem_classes="lab-plot-onbars")
     prepared = examples(text, EXAMPLES)
     (table, sheet), follow_table = token_table.build(page, reading, lambda now: now.scored)
@@ -237,40 +242,32 @@ def build(page: Page) -> None:
     scoring = [page.connect(written.then, read, [text], outputs) for written in prepared]
     scoring.append(page.connect(go.click, read, [text], outputs))
     scoring.append(page.connect(again.click, read_exactly, [text], outputs))
-    stopped = _connect_stop(page, stop, scoring, [reading, strip], outputs)
-    given_text.connect(page, (text, go), reading, lambda now: now.ids, [*scoring, stopped], MARKS)
-    _connect_looks(page, reading, table, (strip, selected, candidates), [*scoring, stopped])
-    follow_table([*scoring, stopped])
-    link_row.first_view(
-        page, DEMO.slug, restore, [*outputs, text], opened, [text],
-        then=lambda event: follow_table([event]),
-    )  # fmt: skip
+    stopped, *failed = _connect_stop(page, stop, scoring, reading, outputs)
+    done = [*scoring, stopped]
+    given_text.connect(page, (text, go), reading, lambda now: now.ids, done, MARKS)
+    follow_selection = _connect_looks(page, reading, table, (strip, selected, candidates))
+    follow_selection([*done, *failed])
+    follow_table(done)
+
+    def follow(event: Any) -> None:
+        follow_selection([event])
+        follow_table([event])
+
+    link_row.first_view(page, DEMO.slug, restore, [*outputs, text], opened, [text], then=follow)
     page.first_view(offer_exact, [], [again])
 
 
-def _place_numbers() -> tuple[CandidateList, Facts, Facts]:
-    """(candidates, numbers of the selection, numbers of the text), side by side."""
-    with gr.Row():
-        with gr.Column(scale=6, min_width=320):
-            candidates = CandidateList(min_height=345, choosable=False)
-        with gr.Column(scale=5, min_width=300):
-            gr.Markdown("**Selected**", elem_classes="lab-quiet")
-            selected = Facts(min_height=50)
-            gr.Markdown("**The whole text**", elem_classes="lab-quiet")
-            whole = Facts(min_height=104)
-            gr.Markdown(reference_line(), elem_classes="lab-quiet")
-    return candidates, selected, whole
-
-
 def _connect_stop(
-    page: Page, stop: gr.Button, scoring: Sequence[Any], at: list[Any], outputs: list[Any]
-) -> Any:
-    """The event after which the page is about what was scored by then, also where that failed."""
+    page: Page, stop: gr.Button, scoring: Sequence[Any], reading: gr.State, outputs: list[Any]
+) -> list[Any]:
+    """The events after which the page is about what was scored by then: a stop, and failures."""
     over = stop.click(None, cancels=scoring, api_visibility="private")
-    stopped = page.connect(over.then, kept, at, outputs, uses_model=False)
-    for event in (*scoring, stopped):
-        page.connect(event.failure, kept, at, outputs, uses_model=False, quiet=True)
-    return stopped
+    stopped = page.connect(over.then, kept, [reading], outputs, uses_model=False)
+    failed = [
+        page.connect(event.failure, kept, [reading], outputs, uses_model=False, quiet=True)
+        for event in (*scoring, stopped)
+    ]
+    return [stopped, *failed]
 
 
 def _connect_looks(
@@ -278,16 +275,20 @@ def _connect_looks(
     reading: gr.State,
     table: Table,
     shown: tuple[TokenStrip, Facts, CandidateList],
-    events: Sequence[Any],
-) -> None:
-    """What is selected, in the strip, by a row of the table, and after the ``events``."""
+) -> Callable[[Sequence[Any]], None]:
+    """What is selected, in the strip and by a row of the table; and a function that has it
+    answered after some events."""
     strip, *about = shown
     looks = partial(page.connect, latest_only=True, uses_model=False)
     looks(strip.pick, select, [reading, strip], about)
     gone = looks(table.pick, go_to, [reading, table], [*about, strip])
     gone.success(None, js=token_table.TO_TOKEN, api_visibility="private")
-    for event in events:
-        looks(event.then, select, [reading, strip], about)
+
+    def follow(events: Sequence[Any]) -> None:
+        for event in events:
+            looks(event.then, select, [reading, strip], about)
+
+    return follow
 
 
 DEMO = Demo(slug="surprisal", title="Surprisal", order=4, build=build)

@@ -98,7 +98,9 @@ class TokenStrip(ScriptedComponent):
 
     Props: ``tokens``, chips of ``core.display.chip``; ``heading``, a line above; ``folded``,
     special tokens as small marks; ``suggested``, the span that is marked while none is selected.
-    ``value``: the selected span ``{"start": i, "stop": j}`` (half open) or None. Event ``pick``.
+    ``value``: the selected span ``{"start": i, "stop": j}`` (half open) or None. Event ``pick``,
+    which numbers its span ``n``: with ``picked``, a number, the span of that pick is selected
+    again, if there was no later one.
     ``name`` is for screen readers. ``lines`` fixes the height, so that nothing below moves
     while a text grows; 0 lets it grow.
     """
@@ -118,11 +120,12 @@ class TokenStrip(ScriptedComponent):
         heading: str = "",
         folded: bool = False,
         suggested: dict[str, int] | None = None,
+        picked: int | None = None,
         **layout: Any,
     ) -> None:
         config = {"name": name, "selectable": selectable, "compact": compact, "lines": lines}
         shown = {"tokens": tokens or [], "heading": heading, "folded": folded}
-        super().__init__(value, config, **shown, suggested=suggested, **layout)
+        super().__init__(value, config, **shown, suggested=suggested, picked=picked, **layout)
 
 
 COLUMNS = ("rank", "token", "probability", "surprisal", "model", "sampler")

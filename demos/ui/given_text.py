@@ -57,7 +57,8 @@ def connect(
 ) -> None:
     """Mark the box and its button while it is typed in, and after the events that use its text.
 
-    ``given(value)``: the ids of the text that is shown, of the value of its ``state``.
+    ``given(value)``: the ids of the text that is shown, of the value of its ``state``. One that
+    changes meanwhile is no harm: what changes it is followed by another mark.
     """
     text, _ = boxes
 
@@ -67,5 +68,5 @@ def connect(
     for trigger in [text.change, *(event.then for event in begun)]:
         page.connect(
             trigger, marked, [text, state], list(boxes),
-            latest_only=True, uses_model=False, shows=state, quiet=True,
+            latest_only=True, uses_model=False, quiet=True,
         )  # fmt: skip

@@ -58,8 +58,10 @@ class Replying:
             talk = _require_open(engine, past.now)
             tokens = forcing.scored_after(engine, talk.ids, forcing.text_ids(engine, begun))
             past = past.go(talk.pick_all(tokens))
+        words = "" if begun else gr.skip()
         for view in self.reply(engine, past, *settings):
-            yield *view, "" if begun else gr.skip()
+            yield *view, words
+            words = gr.skip()  # or what is typed there meanwhile would go
 
     def begin_once_sent(
         self, engine: Engine, past: Past, words: Any, message: Any, *settings: Any

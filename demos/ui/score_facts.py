@@ -3,9 +3,12 @@
 Knows nothing of how a page shows a text.
 """
 
+import gradio as gr
+
 from core import display
 from core.engines import ModelInfo
 from core.measures import REFERENCE_POINTS, Measures
+from demos.ui.component import Facts
 from demos.ui.glossary import fact
 from demos.ui.views import Json
 
@@ -37,6 +40,16 @@ def of_span(span: Measures, n_selected: int) -> list[Json]:
         fact("total bits", display.format_bits(span.total_bits), exact),
         fact("bits per token", display.format_bits(span.bits_per_token), exact),
     ]
+
+
+def place() -> tuple[Facts, Facts]:
+    """(numbers of the selection, numbers of the whole text), and what to compare them with."""
+    gr.Markdown("**Selected**", elem_classes="lab-quiet")
+    selected = Facts(min_height=50)
+    gr.Markdown("**The whole text**", elem_classes="lab-quiet")
+    whole = Facts(min_height=104)
+    gr.Markdown(reference_line(), elem_classes="lab-quiet")
+    return selected, whole
 
 
 def reference_line() -> str:

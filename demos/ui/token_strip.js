@@ -13,6 +13,7 @@ let drawn = []; // the JSON each was drawn from, to redraw only what changed
 let anchor = null; // where the selection began
 let head = null; // where it is now
 let dragging = false;
+let picked = { n: 0 }; // the last span that was picked, by a number that answers name it with
 let quiet = null; // the chip that was clicked: its box is not shown again until the pointer was elsewhere
 const prefix = "chip" + Math.random().toString(36).slice(2);
 
@@ -109,7 +110,8 @@ function markSelection() {
 function commit() {
   hideTip();
   if (anchor === null) return;
-  props.value = { start: Math.min(anchor, head), stop: Math.max(anchor, head) + 1 };
+  picked = { start: Math.min(anchor, head), stop: Math.max(anchor, head) + 1, n: picked.n + 1 };
+  props.value = picked;
   strip.dispatchEvent(new CustomEvent("lab-began", { bubbles: true }));
   trigger("pick");
 }
@@ -168,7 +170,11 @@ window.addEventListener("pointerup", () => {
   quiet = head;
   commit();
 });
-window.addEventListener("pointercancel", () => (dragging = false));
+window.addEventListener("pointercancel", () => {
+  if (!dragging) return;
+  dragging = false; // a finger that scrolls selects nothing
+  draw();
+});
 
 strip.addEventListener("pointerover", (event) => {
   const at = chipAt(event.target);
@@ -204,5 +210,13 @@ strip.addEventListener("keydown", (event) => {
 // drawn before there was room for it, as behind a tab, a selection is not in view yet
 new ResizeObserver(() => reveal(chips[head])).observe(strip);
 
+// A step that was under way at a pick may have come over it; then the pick's answer names it.
+function pickAgain() {
+  if (props.picked !== picked.n || props.value?.n === picked.n) return;
+  props.value = picked;
+  draw();
+}
+
 draw();
 watch(["tokens", "value", "suggested", "heading", "folded"], draw);
+watch("picked", pickAgain);

@@ -136,13 +136,14 @@ def build(
         shown = Table(COLUMNS, name="All tokens", lines=LINES)
         copied = to_copy(TO_COPY, "lab-sheet", lines=2, max_lines=8)
 
-    def reorder(engine: Engine, held: Any, chosen: str) -> Any:
-        return table(engine, scored_of(held), chosen)
+    def reorder(engine: Engine, held: Any, chosen: str) -> tuple[Any, Any]:
+        return follow(engine, scored_of(held), chosen, True)
 
     def follow_state(engine: Engine, held: Any, chosen: str, is_open: Any) -> tuple[Any, Any]:
         return follow(engine, scored_of(held), chosen, is_open)
 
     given = [state, order]
-    page.connect(order.input, reorder, given, [shown], latest_only=True, uses_model=False)
-    together = while_open(page, panel, follow_state, given, [shown, copied], uses_model=False)
+    both = [shown, copied]
+    page.connect(order.input, reorder, given, both, latest_only=True, uses_model=False)
+    together = while_open(page, panel, follow_state, given, both, uses_model=False)
     return (shown, copied), together

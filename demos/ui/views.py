@@ -231,12 +231,20 @@ def only_most_likely(distribution: Distribution) -> str:
 
 
 def keep_selection(view: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A view (state, strip, …) of a click on the strip, without the selection.
-
-    The page shows it already, or a later one: sent back it would undo the next arrow key.
-    """
+    """A view (state, strip, …) without the selection: what the page has selected stays."""
     state, strip, *others = view
     return state, {key: prop for key, prop in strip.items() if key != "value"}, *others
+
+
+def of_pick(view: tuple[Any, ...], span: Any) -> tuple[Any, ...]:
+    """A view of a click on the strip, without the selection but its number.
+
+    The page shows it already, or a later one: sent back it would undo the next arrow key. By the
+    number the strip finds it again, where an earlier step's answer has come over it.
+    """
+    state, strip, *others = keep_selection(view)
+    number = span.get("n") if isinstance(span, dict) else None
+    return state, strip | {"picked": number if isinstance(number, int) else None}, *others
 
 
 def picked_position(span: Any, n: int) -> int:

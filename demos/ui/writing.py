@@ -52,7 +52,7 @@ class Writing:
     def look(self, engine: Engine, branches: Branches[Any], span: Any) -> View:
         """The distribution at the first token that was selected in the strip, and their bits."""
         position = views.picked_position(span, len(branches.now))
-        view = views.keep_selection(self.show(engine, branches, position))
+        view = views.of_pick(self.show(engine, branches, position), span)
         told = selected_facts(engine, branches.now, span)
         return (*view[:3], gr.update(facts=view[3]["facts"] + told), *view[4:]) if told else view
 

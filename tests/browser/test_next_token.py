@@ -266,3 +266,39 @@ def test_a_link_shows_the_place_it_is_about(visit, open_page, open_tab, path, at
     expect(demo.strip.locator(".lab-selected")).to_have_count(1)
     expect(demo.rows.nth(9)).to_be_visible()
     page.wait_for_function(IN_VIEW, arg=demo.strip.element_handle())
+
+
+def test_a_token_clicked_while_tokens_are_written_stays_selected(demo):
+    """The ring is on the token that the candidates are about, and what reads it later agrees."""
+    for _ in range(6):
+        n = demo.chips.count()
+        demo.button("Always the top one, ten times").click()
+        expect(demo.chips).not_to_have_count(n)
+        demo.chips.nth(2).click()
+        demo.expect_quiet()
+        expect(demo.title).to_contain_text("(token 2)")
+        expect(demo.chips.nth(2)).to_have_attribute("aria-selected", "true")
+        assert demo.strip.locator("[aria-selected=true]").count() == 1
+        demo.button("Reset").click()
+        demo.expect_quiet()
+
+
+def test_a_text_typed_while_tokens_are_written_is_marked(demo):
+    """The box says that it holds another text than the document, at the latest when it ends."""
+    demo.button("Always the top one, ten times").click()
+    expect(demo.chips.nth(7)).to_be_visible()
+    demo.root.get_by_role("textbox", name=re.compile("^Document")).fill("Another text")
+    demo.expect_quiet()
+    expect(demo.root.get_by_label("Document: changed, not used yet")).to_be_visible()
+
+
+def test_a_finger_that_scrolls_selects_nothing(demo):
+    """Chromium takes the touch away once it is a scroll: the ring is where it was."""
+    chip, before = demo.chips.nth(1), demo.strip.locator("[aria-selected=true]")
+    name = before.get_attribute("aria-label")
+    touch = {"bubbles": True, "pointerType": "touch", "pointerId": 5}
+    chip.dispatch_event("pointerdown", touch)
+    expect(chip).to_have_attribute("aria-selected", "true")
+    chip.dispatch_event("pointercancel", touch)
+    expect(before).to_have_attribute("aria-label", name)
+    assert before.count() == 1

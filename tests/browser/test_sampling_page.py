@@ -168,3 +168,83 @@ def test_stop_keeps_what_is_there(demo):
     expect(demo.title).to_contain_text(f"(token {given})")
     demo.expect_quiet()
     assert len(demo.ids()) == stopped
+
+
+def drag_to(demo, slider, at, steps=20):
+    """Drag a slider's handle to a place, 0…1, slowly enough for answers in between."""
+    slider.evaluate("(range) => range.scrollIntoView({ block: 'center' })")
+    box, mouse = slider.bounding_box(), demo.page.mouse
+    low, high = float(slider.get_attribute("min")), float(slider.get_attribute("max"))
+    now = (float(slider.input_value()) - low) / (high - low)
+    for i in range(steps + 1):
+        mouse.move(
+            box["x"] + box["width"] * (now + (at - now) * i / steps), box["y"] + box["height"] / 2
+        )
+        if i == 0:
+            mouse.down()
+        demo.page.wait_for_timeout(30)
+    mouse.up()
+    return float(slider.input_value())
+
+
+def test_r_stays_where_it_is_dragged_and_typed(demo):
+    """No answer about a place on the way moves the slider back."""
+    slider = demo.slider("r")
+    for at in (0.9, 0.2):
+        left = drag_to(demo, slider, at)
+        demo.expect_quiet()
+        assert float(slider.input_value()) == left == pytest.approx(at, abs=0.05)
+        expect(demo.root.locator(".lab-fact-name", has_text=f"r = {left:.4f}")).to_be_visible()
+    number = demo.root.get_by_role("spinbutton", name=re.compile("for r"))
+    number.fill("")
+    number.press_sequentially("0.375", delay=60)
+    demo.expect_quiet()
+    expect(demo.root.locator(".lab-fact-name", has_text="r = 0.3750")).to_be_visible()
+    assert number.input_value() == "0.375"
+
+
+def code_says(demo, words):
+    """Wait until the folded lines that reproduce the numbers say so."""
+    expect(demo.root.locator(".cm-content").first).to_contain_text(words)
+
+
+def test_a_slider_moved_during_a_step_counts_at_its_end(demo):
+    """Numbers, list and code are of the sliders as they stand once all is quiet."""
+    demo.unfold("Show the code")
+    for temperature in (1.5, 0.5, 1.25, 0.75):
+        demo.button("Append it").click()
+        set_number(demo, "Temperature", temperature)
+        demo.expect_quiet()
+        code_says(demo, f"scores / {temperature}  # temperature")
+        sampler = sampler_column(demo)
+        set_number(demo, "Temperature", 1.75)
+        expect(demo.rows.first.locator(".lab-second")).not_to_have_text(sampler[0])
+        demo.expect_quiet()
+        set_number(demo, "Temperature", temperature)
+        demo.expect_quiet()
+        assert sampler_column(demo) == sampler
+
+
+def test_a_number_typed_through_one_that_is_refused_counts(demo):
+    """On the way to 0.5 top-p is 0, which is refused with a message; then 0.5 is shown."""
+    demo.unfold("Show the code")
+    number = demo.root.get_by_role("spinbutton", name=re.compile("top-p"))
+    number.fill("")
+    number.press_sequentially("0.5", delay=15)
+    demo.expect_quiet()
+    code_says(demo, "mass_from_here > 1 - 0.5)")
+
+
+def test_a_token_clicked_while_the_text_is_written_stays_selected(demo):
+    """The ring is on the token whose step is shown, whatever was under way."""
+    n = len(demo.ids())
+    for _ in range(6):
+        demo.button("Generate anew").click()
+        expect(demo.chips).not_to_have_count(n + 1)
+        demo.chips.nth(n - 2).click()
+        demo.expect_quiet()
+        expect(demo.title).to_contain_text(f"(token {n - 2})")
+        expect(demo.chips.nth(n - 2)).to_have_attribute("aria-selected", "true")
+        demo.button("Use this text").click()
+        expect(demo.chips).to_have_count(n + 1)
+        demo.expect_quiet()

@@ -47,7 +47,8 @@ def again_tokenizer(engine, state):
 
 def again_surprisal(engine, state):
     reading, strip, *_, text = last(surprisal.restore(engine, state))
-    return surprisal.link_of(engine, reading, strip["value"], text)
+    assert "value" not in strip  # what is clicked while the page opens stays
+    return surprisal.link_of(engine, reading, None, text)
 
 
 def again_next_token(engine, state):
@@ -102,7 +103,9 @@ def test_surprisal(engine):
         assert (state.text, state.span) == (text, selected)
         assert again_surprisal(engine, through_a_link(engine, state)) == state
         view = last(surprisal.restore(engine, state))
+        assert view[1]["suggested"] == span(*selected)
         assert view[3:5] == surprisal.select(engine, view[0], span(*selected))
+        assert view[3:5] == surprisal.select(engine, view[0], None)
 
 
 def test_surprisal_of_a_text_that_is_not_measured_yet(engine):
@@ -119,7 +122,7 @@ def test_surprisal_without_a_selection_is_of_what_is_suggested(engine):
     *_, before = surprisal.read(engine, "One text.")
     state = surprisal.link_of(engine, before[0], None, "One text.")
     view = last(surprisal.restore(engine, state))
-    assert view[1]["value"] == before[1]["suggested"]
+    assert view[1]["suggested"] == before[1]["suggested"]
     assert view[3:5] == surprisal.select(engine, before[0], None)
 
 

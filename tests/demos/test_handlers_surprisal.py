@@ -23,14 +23,14 @@ from core.engines.toy import ToyEngine
 from core.errors import ContextTooLong, InputError
 from core.palette import heat_level
 from demos import surprisal
-from demos.ui import views
+from demos.ui import score_facts, views
 
 TEXT = "The cat sat on the mat. A token is a café."
 
 
 def reading(engine, text=TEXT):
     """The page once a text is measured, however many glimpses there were."""
-    return surprisal.show(engine, last(surprisal.read(engine, text))[0], None)
+    return surprisal.show(engine, last(surprisal.read(engine, text))[0])
 
 
 def bits_of(chip):
@@ -263,7 +263,9 @@ def test_stop_leaves_what_was_scored(toy):
     """All of the page is about the tokens that were scored by then, and says how many they are."""
     state = next(iter(surprisal.read(Watched(), TEXT)))[0]
     n = len(state.scored)
-    shown, strip, told, _, listing, chart, code, *_ = surprisal.kept(toy, state, None)
+    shown, strip, told, selected, listing, chart, code, *_ = surprisal.kept(toy, state)
+    assert selected == listing == gr.skip()  # ``select`` follows
+    _, listing = surprisal.select(toy, state, None)
     assert shown == state
     assert facts(told)["measured so far"] == f"{n} of {len(strip['tokens'])} tokens"
     assert facts(told)["tokens scored"] == str(n - 1)
@@ -273,7 +275,7 @@ def test_stop_leaves_what_was_scored(toy):
     assert len(chart.data[0].x) == n
     assert str(list(state.scored.ids)) in code
     with pytest.raises(InputError):
-        surprisal.kept(toy, surprisal.Reading(), None)
+        surprisal.kept(toy, surprisal.Reading())
 
 
 def test_a_link_of_a_stopped_text_is_of_all_of_it(toy):
@@ -309,7 +311,7 @@ def test_a_text_past_the_context_is_a_sentence():
 
 def test_reference_points_are_those_of_the_handout():
     """Coin, die, 0.95 and 0.01 stand on the page with their bits."""
-    line = surprisal.reference_line()
+    line = score_facts.reference_line()
     for bits in ("1.00", "2.58", "0.07", "6.64"):
         assert bits in line
 

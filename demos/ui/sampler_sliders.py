@@ -1,0 +1,52 @@
+"""The sampler's settings as sliders, and what is shown anew when one is moved.
+
+Knows nothing of what a page makes of them.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from demos.ui.component import Slider
+from demos.ui.events import Page
+
+
+def place() -> list[Slider]:
+    """Temperature, top-k, top-p and min-p, in the order in which they are applied."""
+    with gr.Row(elem_classes="lab-sliders"):
+        temperature = Slider(0, 2, 1, step=0.05, label="Temperature", min_width=190)
+        top_k = Slider(0, 100, 0, step=1, label="top-k (0: off)", min_width=190)
+    with gr.Row(elem_classes="lab-sliders"):
+        top_p = Slider(0.01, 1, 0.9, step=0.01, label="top-p (1: off)", min_width=190)
+        min_p = Slider(0, 0.5, 0, step=0.01, label="min-p (0: off)", min_width=190)
+    return [temperature, top_k, top_p, min_p]
+
+
+def connect(
+    page: Page,
+    sliders: Sequence[Slider],
+    state: gr.State,
+    shown: Sequence[Any],
+    handlers: tuple[Callable[..., Any], Callable[..., Any]],
+) -> Callable[[Sequence[Any]], None]:
+    """``moved(engine, state, *settings)`` when one is moved, where nothing is under way.
+
+    ``handlers``: that, and ``caught_up`` with the same arguments, which a returned function
+    connects to what follows some events: a slider may have been moved during them.
+    """
+    moved, caught_up = handlers
+    looks = partial(
+        page.connect, inputs=[state, *sliders], outputs=shown, uses_model=False, shows=state
+    )
+    for slider in sliders:
+        event = looks(slider.input, moved, latest_only=True)
+        # after a refusal Gradio does not ask again for what was typed meanwhile
+        looks(event.failure, moved, quiet=True)
+
+    def follow(events: Sequence[Any]) -> None:
+        for event in events:
+            looks(event.then, caught_up, latest_only=True)
+
+    return follow
