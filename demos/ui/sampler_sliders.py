@@ -37,16 +37,14 @@ def connect(
     connects to what follows some events: a slider may have been moved during them.
     """
     moved, caught_up = handlers
-    looks = partial(
-        page.connect, inputs=[state, *sliders], outputs=shown, uses_model=False, shows=state
-    )
+    looks = partial(page.connect, inputs=[state, *sliders], outputs=shown, uses_model=False)
+    looks = partial(looks, latest_only=True, shows=state)
     for slider in sliders:
-        event = looks(slider.input, moved, latest_only=True)
         # after a refusal Gradio does not ask again for what was typed meanwhile
-        looks(event.failure, moved, quiet=True)
+        looks(looks(slider.input, moved).failure, moved, quiet=True)
 
     def follow(events: Sequence[Any]) -> None:
         for event in events:
-            looks(event.then, caught_up, latest_only=True)
+            looks(event.then, caught_up)
 
     return follow
