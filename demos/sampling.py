@@ -22,7 +22,7 @@ from core.snippets import sampling_code
 from core.tokens import Distribution, require_context
 from demos import Demo
 from demos.ui import given_text, link_row, links, sampler_sliders, views
-from demos.ui.component import CandidateList, Facts, Number, Slider, TokenStrip
+from demos.ui.component import CandidateList, Facts, TokenStrip
 from demos.ui.events import Page
 from demos.ui.glossary import fact
 from demos.ui.panels import code_panel, examples, text_line
@@ -255,15 +255,8 @@ def build(page: Page) -> None:
             settings = sampler_sliders.place()
             facts = Facts(min_height=46)
             bar = gr.Plot(show_label=False, container=False)
-            with gr.Row(equal_height=True, elem_classes="lab-sliders"):
-                r = Slider(0, 0.9999, 0.5, step=0.0001, label="r", scale=3, min_width=190)
-                take = gr.Button("Draw r", variant="primary", scale=1, min_width=80)
-                add = gr.Button("Append it", scale=1, min_width=80)
-    with gr.Row(equal_height=True):
-        seed = Number(1, label="Seed", precision=0, scale=1, min_width=90)
-        n_tokens = Slider(1, 100, 20, step=1, label="Tokens", scale=3, min_width=160)
-        go = gr.Button("Generate anew", variant="primary", scale=1, min_width=110)
-        stop = gr.Button("Stop", scale=1, min_width=60)
+            r, take, add = sampler_sliders.place_draw()
+    seed, n_tokens, go, stop = sampler_sliders.place_run()
     prepared = examples(text, EXAMPLES)
     code = code_panel()
     boxes = [text, seed, n_tokens, *settings]

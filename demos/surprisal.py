@@ -110,8 +110,8 @@ def offer_exact(engine: Engine) -> Any:
 
 def begun(engine: Engine, reading: Reading) -> View:
     """The first glimpse of a text that takes long: nothing is left of the one before."""
-    _, strip, whole, _, _, chart, _, *_ = show(engine, reading)
-    strip["suggested"] = None
+    strip, whole, chart, _ = _of_text(engine, reading)
+    strip |= {"suggested": None, "value": None}
     blank = gr.update(**views.no_candidates(BEING_MEASURED))
     empty = token_table.empty(BEING_MEASURED)
     return reading, strip, whole, gr.update(facts=[]), blank, chart, "", *empty
@@ -119,39 +119,38 @@ def begun(engine: Engine, reading: Reading) -> View:
 
 def glimpse(engine: Engine, reading: Reading) -> View:
     """More of it: its numbers, and how far it is."""
-    view = kept(engine, reading)
-    if reading.rest:
-        view[1]["suggested"] = None
-    return view
+    now, strip, *others = kept(engine, reading)
+    return now, strip | {"suggested": None} if reading.rest else strip, *others
 
 
 def kept(engine: Engine, reading: Reading) -> View:
     """A text on the page as far as it is scored; what is selected there, ``select`` answers."""
-    _, strip, whole, _, _, chart, code, *_ = views.keep_selection(show(engine, reading))
+    strip, whole, chart, code = _of_text(engine, reading)
     return reading, strip, whole, gr.skip(), gr.skip(), chart, code, gr.skip(), gr.skip()
 
 
 def show(engine: Engine, reading: Reading) -> View:
-    """Strip, whole-text measures, chart, and numbers of what is suggested: nothing is selected."""
+    """All but the table, which follows, with numbers of what is suggested: nothing is selected."""
+    strip, whole, chart, code = _of_text(engine, reading)
+    about = select(engine, reading, None)
+    return reading, strip | {"value": None}, whole, *about, chart, code, gr.skip(), gr.skip()
+
+
+def _of_text(engine: Engine, reading: Reading) -> tuple[Any, Any, Any, str]:
+    """(strip, whole-text measures, chart, code), whatever is selected."""
     scored = reading.scored
     if scored is None:
         raise InputError("No text has been scored yet. Press “Measure” first.")
     tokens = engine.vocabulary.tokens(scored.ids)
     whole = measure(scored, tokens, 0, len(scored))
-    computed = replace(engine.info, dtype=score_facts.EXACT) if reading.exact else engine.info
-    n_rest = len(reading.rest)
-    chips = views.scored_chips(engine.vocabulary, scored, reading.rest)
-    facts, listing = select(engine, reading, None)
+    rest, exactly = reading.rest, reading.exact
+    computed = replace(engine.info, dtype=score_facts.EXACT) if exactly else engine.info
+    chips = views.scored_chips(engine.vocabulary, scored, rest)
     return (
-        reading,
-        gr.update(tokens=chips, suggested=_suggested(reading, scored), value=None),
-        gr.update(facts=score_facts.of_text(engine.info, whole, n_rest, exactly=reading.exact)),
-        facts,
-        listing,
+        gr.update(tokens=chips, suggested=_suggested(reading, scored)),
+        gr.update(facts=score_facts.of_text(engine.info, whole, len(rest), exactly=exactly)),
         charts.bits_along(scored.surprisals_bits, tokens, "How surprising is each token?"),
         surprisal_code(computed, scored.ids),
-        gr.skip(),  # the table follows
-        gr.skip(),
     )
 
 

@@ -1,4 +1,4 @@
-"""The sampler's settings as sliders, and what is shown anew when one is moved.
+"""The sampler's settings as sliders, what draws with them, and what a moved one shows anew.
 
 Knows nothing of what a page makes of them.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from demos.ui.component import Slider
+from demos.ui.component import Number, Slider
 from demos.ui.events import Page
 
 
@@ -22,6 +22,25 @@ def place() -> list[Slider]:
         top_p = Slider(0.01, 1, 0.9, step=0.01, label="top-p (1: off)", min_width=190)
         min_p = Slider(0, 0.5, 0, step=0.01, label="min-p (0: off)", min_width=190)
     return [temperature, top_k, top_p, min_p]
+
+
+def place_draw() -> tuple[Slider, gr.Button, gr.Button]:
+    """(r, draw it, append what it hits): one token."""
+    with gr.Row(equal_height=True, elem_classes="lab-sliders"):
+        r = Slider(0, 0.9999, 0.5, step=0.0001, label="r", scale=3, min_width=190)
+        take = gr.Button("Draw r", variant="primary", scale=1, min_width=80)
+        add = gr.Button("Append it", scale=1, min_width=80)
+    return r, take, add
+
+
+def place_run() -> tuple[Number, Slider, gr.Button, gr.Button]:
+    """(seed, number of tokens, go, stop): a whole text."""
+    with gr.Row(equal_height=True):
+        seed = Number(1, label="Seed", precision=0, scale=1, min_width=90)
+        n_tokens = Slider(1, 100, 20, step=1, label="Tokens", scale=3, min_width=160)
+        go = gr.Button("Generate anew", variant="primary", scale=1, min_width=110)
+        stop = gr.Button("Stop", scale=1, min_width=60)
+    return seed, n_tokens, go, stop
 
 
 def connect(
